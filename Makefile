@@ -1,0 +1,59 @@
+# Everything a developer does; `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+# compiled bytecode makes every import three times faster
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help install lock format lint types test test-all test-gpu bench-gpu check demo clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv with the locked versions and vitcli itself
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say make PYTHON=python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+lock: ## renew requirements.lock from pyproject.toml
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
+		--no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml --output-file requirements.lock
+
+format: install ## rewrite the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install ## format, rules and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: install ## mypy, strict
+	$(BIN)/mypy
+
+test: install ## the default suite
+	$(BIN)/pytest
+
+test-all: install ## the default suite and the slow tests
+	$(BIN)/pytest -m "not gpu"
+
+test-gpu: install ## the tests that need a GPU
+	$(BIN)/pytest -m gpu
+
+check: lint types test ## lint, types and the default suite
+
+demo: install ## train on drawn images, test, predict; about four minutes on two cores
+	$(BIN)/vitcli fit --config configs/shapes.yaml --run.name demo
+	$(BIN)/vitcli test --ckpt_path "$$(ls -td runs/demo*/ | head -n 1)"
+
+clean: ## remove the environment, caches and runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist runs wandb
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+"""What vitcli tells a user who made a mistake.
+
+    UserError           shown as one line, exit code 2, no traceback
+      ConfigError       a setting contradicts another, or names nothing
+      DataError         a folder or an image is not what the config says
+      WeightsError      tensors or a checkpoint that do not fit
+
+The message says *what* (the key as typed and its value), *why* (what it met) and *do* (the remedy),
+in one line. A programming error is none of these and keeps its traceback.
+"""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message is all that they see."""
+
+
+class ConfigError(UserError, ValueError):
+    """A setting contradicts another, or names nothing."""
+
+
+class DataError(UserError):
+    """A folder or an image is not what the config says."""
+
+
+class WeightsError(UserError):
+    """Tensors or a checkpoint that do not fit."""
