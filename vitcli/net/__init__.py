@@ -1,0 +1,12 @@
+"""The net: images in, logits out; nothing but torch."""
+
+from vitcli.net.attention import LinformerAttention as LinformerAttention
+from vitcli.net.attention import SelfAttention as SelfAttention
+from vitcli.net.backend import Backend as Backend
+from vitcli.net.backend import Linformer as Linformer
+from vitcli.net.backend import VanillaTransformer as VanillaTransformer
+from vitcli.net.block import Block as Block
+from vitcli.net.block import Mlp as Mlp
+from vitcli.net.patches import PatchEmbed as PatchEmbed
+from vitcli.net.settings import build as build
+from vitcli.net.vit import ViT as ViT

@@ -1,0 +1,27 @@
+"""How weights begin: a normal of 0.02 cut at two deviations, biases at zero, as timm and DeiT begin theirs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+STD = 0.02
+
+
+def table(*shape: int) -> nn.Parameter:
+    """A learned table (tokens, positions) of the given shape."""
+    return nn.Parameter(small(torch.empty(shape)))
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """A dense layer: (..., inputs) -> (..., outputs)."""
+    layer = nn.Linear(inputs, outputs, bias=bias)
+    small(layer.weight)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def small(weight: Tensor) -> Tensor:
+    """Fill a tensor in place."""
+    return nn.init.trunc_normal_(weight, std=STD)

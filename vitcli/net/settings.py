@@ -1,0 +1,158 @@
+"""build: a net from the plain settings that its checkpoint holds, trusting none of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+import typing
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from vitcli.errors import ConfigError
+from vitcli.net.backend import Backend, Linformer, VanillaTransformer, arguments, class_path, is_plain
+from vitcli.net.limits import sides
+from vitcli.net.vit import ViT
+
+LARGEST_NUMBER = 2**20
+DEEPEST = 10_000
+MOST_PARAMETERS = 2**33
+
+
+def build(settings: Mapping[str, Any]) -> ViT:
+    """The net that ``ViT.settings`` describes, with fresh weights; nothing is imported because settings say so.
+
+    Args:
+        settings: The ViT's constructor arguments as plain values; what is left out keeps its default.
+
+    Raises:
+        ConfigError: An unknown key, a value of another type, an absurd size, a backend whose module has not been
+            imported, or anything that the ViT itself refuses.
+    """
+    _expect_mapping("model.net", settings)
+    chosen = _checked("model.net", settings, inspect.signature(ViT).parameters, typing.get_type_hints(ViT.__init__))
+    if "backend" in chosen:
+        chosen["backend"] = _backend(chosen["backend"])
+    with warnings.catch_warnings():
+        # who rebuilds a net did not choose its k
+        warnings.filterwarnings("ignore", message=".*Linformer with k")
+        _refuse_giants(chosen)
+        return _construct(chosen)
+
+
+def _construct(chosen: Mapping[str, Any]) -> ViT:
+    try:
+        return ViT(**chosen)
+    except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"model.net: these settings make no net: {reason}") from error
+
+
+def _refuse_giants(chosen: Mapping[str, Any]) -> None:
+    # counted by hand: torch takes seconds to warm up its meta device, and without it giants are first allocated;
+    # a negative size, which the constructors refuse, must not make up for a giant
+    net = _completed(inspect.signature(ViT).bind_partial(**chosen))
+    height, width = sides("model.net.image_size", net["image_size"])
+    patch_height, patch_width = sides("model.net.patch_size", net["patch_size"])
+    dim = net["dim"]
+    tokens = (height // patch_height) * (width // patch_width) + 1
+    parameters = dim * (net["channels"] * patch_height * patch_width + tokens + max(0, net["classes"]))
+    backend = chosen.get("backend", partial(VanillaTransformer))
+    if backend.func in (VanillaTransformer, Linformer):
+        own = _completed(inspect.signature(backend.func).bind(tokens, dim, **backend.keywords))
+        width = own["heads"] * own["head_dim"] if own["head_dim"] else dim
+        layer = dim * (4 * width + 2 * dim * own["mlp_ratio"]) + 2 * tokens * own.get("k", 0)
+        parameters += max(0, own["depth"] * layer)
+    if parameters > MOST_PARAMETERS:
+        raise ConfigError(f"model.net: {parameters:.1e} parameters; more than {MOST_PARAMETERS:.1e} are not built")
+
+
+def _completed(call: inspect.BoundArguments) -> dict[str, Any]:
+    call.apply_defaults()
+    return call.arguments
+
+
+def _backend(settings: Any) -> partial[Backend]:
+    key = "model.net.backend"
+    _expect_mapping(key, settings)
+    unknown = [str(name) for name in settings if name not in ("class_path", "init_args")]
+    path = settings.get("class_path")
+    if unknown or not isinstance(path, str):
+        held = ", ".join(map(str, settings))[:100] or "nothing"
+        raise ConfigError(f"{key}: must hold class_path (a word) and init_args, but holds {held}")
+    kind = next((kind for kind in reversed(_imported()) if path in (class_path(kind), _full_path(kind))), None)
+    if kind is None:
+        here = ", ".join(class_path(kind) for kind in _imported())
+        raise ConfigError(f"{key} {path[:100]}: no such backend here; import its module first, or choose from {here}")
+    init_args = settings.get("init_args", {})
+    _expect_mapping(f"{key}.init_args", init_args)
+    hints = typing.get_type_hints(kind.__init__)
+    return partial(kind, **_checked(key, init_args, arguments(kind), hints))
+
+
+def _imported() -> list[type[Backend]]:
+    found: list[type[Backend]] = []
+    waiting = Backend.__subclasses__()
+    while waiting:
+        kind = waiting.pop(0)
+        waiting.extend(kind.__subclasses__())
+        if not inspect.isabstract(kind):
+            found.append(kind)
+    return found
+
+
+def _full_path(kind: type[Backend]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _checked(
+    key: str, settings: Mapping[str, Any], accepted: Mapping[str, Any], hints: Mapping[str, Any]
+) -> dict[str, Any]:
+    chosen = {}
+    for name, value in settings.items():
+        if name not in accepted:
+            raise ConfigError(f"{key}: knows no setting {str(name)[:100]!r}; it has {', '.join(accepted)}")
+        if name == "backend" and key == "model.net":
+            chosen[name] = value
+            continue
+        if not is_plain(value) or not _fits(value, hints.get(name, Any)):
+            raise ConfigError(f"{key}.{name} {str(value)[:100]}: must be {_said(hints.get(name, Any))}")
+        if not _is_modest(value) or (name == "depth" and value > DEEPEST):
+            raise ConfigError(f"{key}.{name} {str(value)[:100]}: absurdly large")
+        chosen[name] = tuple(value) if isinstance(value, list) else value
+    return chosen
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of a type; hints beyond plain types let every plain value pass."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is typing.Literal:
+        return type(value) is str and value in parts
+    if origin is tuple and Ellipsis not in parts:
+        return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if hint in (int, bool, str, type(None)):
+        return value is None if hint is type(None) else type(value) is hint
+    return True
+
+
+def _is_modest(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= DEEPEST and all(_is_modest(part) for part in value)
+    if isinstance(value, str):
+        return len(value) <= DEEPEST
+    return value is None or abs(value) <= LARGEST_NUMBER
+
+
+def _said(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _expect_mapping(key: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{key}: must be a mapping of settings, not a {type(value).__name__}")
