@@ -80,5 +80,5 @@ def fitted(photos: Path) -> Path:
     from vitcli.__main__ import main
 
     words = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
-    assert main(words) == 0
+    assert main([*words, "--trainer.log_every_n_steps", "1"]) == 0
     return Path("runs/photos")

@@ -1,0 +1,247 @@
+"""Are cats and dogs found in every layout, and does a hostile or broken archive do no harm?"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vitcli.data import archive
+from vitcli.data.cats_dogs import CatsDogsData
+from vitcli.data.listing import Listing
+from vitcli.errors import DataError
+
+FLAT = [f"{name}.{number}.jpg" for name in ("cat", "dog") for number in range(10)]
+
+
+def labels_by_name(data: CatsDogsData, listing: Listing) -> set[tuple[str, str]]:
+    classes = data.classes or ("cat", "dog")
+    return {
+        (os.path.basename(path)[:3].lower(), classes[label])
+        for path, label in zip(listing.paths, listing.labels, strict=True)
+    }
+
+
+def write_zip(file: Path, members: dict[str, bytes], *, link: bool = False) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = (0o120777 if link else 0o100644) << 16
+            opened.writestr(member, content)
+
+
+def jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4), "red").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("folder", ["", "train/"])
+def test_flat_names_are_divided_and_unlabelled_test_photos_left_alone(
+    tmp_path: Path, write_images: Callable[..., None], folder: str
+) -> None:
+    write_images(*(folder + name for name in FLAT), "test/1.jpg", "test/2.jpg")
+    data = CatsDogsData(str(tmp_path), val_fraction=0.2, test_fraction=0.1)
+    train, val, test = (data.listing(split) for split in ("train", "val", "test"))
+    assert [len(listing) for listing in (train, val, test)] == [14, 4, 2]
+    assert sorted(train.paths + val.paths + test.paths) == sorted(folder + name for name in FLAT)  # type: ignore[operator]
+    assert labels_by_name(data, train) == {("cat", "cat"), ("dog", "dog")}
+    assert data.find_classes() == ("cat", "dog")
+
+
+def test_labels_follow_the_order_of_the_models_classes(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images(*FLAT)
+    data = CatsDogsData(str(tmp_path), classes=("dog", "cat"))
+    assert labels_by_name(data, data.listing("train")) == {("cat", "cat"), ("dog", "dog")}
+    assert data.listing("train").labels[0] == 1
+
+
+@pytest.mark.parametrize("layout", ["cat|dog", "Cats|Dogs", "PetImages/Cat|PetImages/Dog"])
+def test_class_folders_are_found_by_any_of_their_names(
+    tmp_path: Path, write_images: Callable[..., None], layout: str
+) -> None:
+    cats, dogs = layout.split("|")
+    write_images(*(f"{cats}/{number}.jpg" for number in range(10)), *(f"{dogs}/{number}.jpg" for number in range(10)))
+    (tmp_path / cats / "Thumbs.db").touch()
+    data = CatsDogsData(str(tmp_path))
+    train = data.listing("train")
+    assert [label for path, label in zip(train.paths, train.labels, strict=True) if path.startswith(cats)] == [0] * 8
+    assert train.labels.count(1) == 8
+    assert data.notices == [f"1 files in {tmp_path} are neither cat nor dog by name: ignored"]
+
+
+def test_split_folders_are_taken_as_they_are(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images("Train/cats/1.jpg", "Train/dogs/1.jpg", "valid/cat.0.jpg", "valid/dog.0.jpg")
+    data = CatsDogsData(str(tmp_path))
+    assert data.listing("val").paths == ["valid/cat.0.jpg", "valid/dog.0.jpg"]
+    assert data.listing("test").paths == data.listing("val").paths
+    assert data.notices == ["no test images: testing on val, whose images have already chosen the best checkpoint"]
+
+
+@pytest.mark.parametrize("given", ["folder", "zip"])
+def test_kaggles_zip_is_unpacked_once(tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_zip(tmp_path / "train.zip", {f"train/{name}": jpeg() for name in FLAT})
+    write_zip(tmp_path / "test.zip", {"test/1.jpg": jpeg()})
+    root = str(tmp_path if given == "folder" else tmp_path / "train.zip")
+    data = CatsDogsData(root, val_fraction=0.2, test_fraction=0.1)
+    data.prepare_data()
+    assert len(data.listing("train")) == 14
+    assert data.listing("train").open(0).size == (6, 4)
+    assert sorted(os.listdir(tmp_path)) == ["test.zip", "train", "train.zip"]
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert CatsDogsData(root, val_fraction=0.2, test_fraction=0.1).listing("train").paths == data.listing("train").paths
+
+
+@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"])
+def test_an_archive_that_points_outside_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_zip(folder / "train.zip", {"train/cat.0.jpg": jpeg(), name: b"evil"})
+    with pytest.raises(
+        DataError, match=r"^data.root \S+/train.zip: .* points outside of its folder - download it again"
+    ):
+        archive.unpack(str(folder / "train.zip"))
+    assert os.listdir(folder) == ["train.zip"]
+    assert os.listdir(tmp_path) == ["in"]
+
+
+def test_links_bombs_and_floods_are_refused_before_a_byte_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_zip(tmp_path / "link.zip", {"cat.0.jpg": b"/etc/passwd"}, link=True)
+    write_zip(tmp_path / "bomb.zip", {"cat.0.jpg": bytes(4 * 2**20)})
+    write_zip(tmp_path / "many.zip", {f"cat.{number}.jpg": b"" for number in range(5)})
+    monkeypatch.setattr(archive, "MOST_FILES", 4)
+    for name, message in [("link", "is a link"), ("bomb", "grows more than 100 times"), ("many", "holds 5 files")]:
+        with pytest.raises(DataError, match=message):
+            archive.unpack(str(tmp_path / f"{name}.zip"))
+    monkeypatch.setattr(archive, "MOST_BYTES", 2**20)
+    with pytest.raises(DataError, match="would unpack to"):
+        archive.unpack(str(tmp_path / "bomb.zip"))
+    assert sorted(os.listdir(tmp_path)) == ["bomb.zip", "link.zip", "many.zip"]
+
+
+def test_an_interrupted_unpacking_leaves_nothing_that_is_taken_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_zip(tmp_path / "train.zip", {name: jpeg() for name in FLAT})
+    written = archive._write
+
+    def interrupt(opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: str) -> None:
+        if member.filename == FLAT[5]:
+            raise KeyboardInterrupt
+        written(opened, member, folder)
+
+    monkeypatch.setattr(archive, "_write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        archive.unpack(str(tmp_path / "train.zip"))
+    assert os.listdir(tmp_path) == ["train.zip"]
+
+
+def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
+    write_zip(tmp_path / "train.zip", {name: os.urandom(500) for name in FLAT})
+    whole = bytearray((tmp_path / "train.zip").read_bytes())
+    (tmp_path / "cut.zip").write_bytes(whole[:3000])
+    whole[200] ^= 255
+    (tmp_path / "flipped.zip").write_bytes(whole)
+    for name in ("cut", "flipped"):
+        with pytest.raises(
+            DataError, match=rf"^data.root \S+/{name}.zip: is no whole zip file .* - download it again$"
+        ):
+            archive.unpack(str(tmp_path / f"{name}.zip"))
+        assert not (tmp_path / name).exists()
+
+
+def test_missing_animals_and_missing_folders_are_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    with pytest.raises(DataError, match=r"no cat and no dog for train - expected cat.0.jpg .*; --data.download true"):
+        CatsDogsData(str(tmp_path)).list_split("train")
+    write_images("cat.0.jpg", "cat.1.jpg")
+    with pytest.raises(DataError, match=r"^data.root \S+: no dog for train - expected cat.0.jpg and dog.0.jpg"):
+        CatsDogsData(str(tmp_path)).list_split("train")
+    for ask in (CatsDogsData(str(tmp_path / "gone")).find_classes, CatsDogsData(str(tmp_path / "gone")).prepare_data):
+        with pytest.raises(DataError, match=r"^data.root \S+/gone: no such folder"):
+            ask()
+
+
+def test_a_model_without_cats_is_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images(*FLAT)
+    with pytest.raises(DataError, match=r"'cat' is none of the model's classes \['owl', 'dog'\] - "):
+        CatsDogsData(str(tmp_path), classes=("owl", "dog")).list_split("test")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def pets_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server on this machine that stands in for Oxford's, with tiny archives of the same form."""
+    from torchvision.datasets import OxfordIIITPet  # type: ignore[import-untyped]
+
+    served = tmp_path / "served"
+    served.mkdir()
+    lists = {
+        "trainval": [("Abyssinian_1", 1, 1), ("Abyssinian_2", 1, 1), ("beagle_1", 5, 2), ("beagle_2", 5, 2)],
+        "test": [("Abyssinian_100", 1, 1), ("beagle_100", 5, 2)],
+    }
+    files = {
+        f"annotations/{name}.txt": "".join(f"{i} {c} {b} 1\n" for i, c, b in rows).encode()
+        for name, rows in lists.items()
+    }
+    files |= {f"images/{image}.jpg": jpeg() for rows in lists.values() for image, _, _ in rows}
+    resources = []
+    for name in ("images", "annotations"):
+        with tarfile.open(served / f"{name}.tar.gz", "w:gz") as tar:
+            for path, content in files.items():
+                if path.startswith(name):
+                    member = tarfile.TarInfo(path)
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+        resources.append((f"{name}.tar.gz", hashlib.md5((served / f"{name}.tar.gz").read_bytes()).hexdigest()))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(served)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", tuple((f"{base}/{name}", md5) for name, md5 in resources))
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_pets_are_downloaded_once_with_their_own_test_list(
+    tmp_path: Path, pets_server: http.server.ThreadingHTTPServer
+) -> None:
+    root = str(tmp_path / "pets")
+    data = CatsDogsData(root, download=True, val_fraction=0.5)
+    data.prepare_data()
+    assert data.listing("test").paths == [f"oxford-iiit-pet/images/{name}_100.jpg" for name in ("Abyssinian", "beagle")]
+    assert data.listing("test").labels == [0, 1]
+    assert len(data.listing("train")) == len(data.listing("val")) == 2
+    assert data.listing("val").open(0).size == (6, 4)
+    pets_server.shutdown()
+    pets_server.server_close()
+    assert CatsDogsData(root, download=True, val_fraction=0.5).listing("val").paths == data.listing("val").paths
+
+
+def test_a_download_that_fails_is_one_line(tmp_path: Path, pets_server: http.server.ThreadingHTTPServer) -> None:
+    (tmp_path / "served" / "images.tar.gz").unlink()
+    with pytest.raises(
+        DataError, match=r"^data.download true: the Oxford-IIIT Pet photos did not arrive in .* - check"
+    ) as caught:
+        CatsDogsData(str(tmp_path / "pets"), download=True).prepare_data()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from tests.conftest import CPU, TINY
+from vitcli.__main__ import main
+from vitcli.rows import read_rows
+from vitcli.train.classifier import Classifier
+
+FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def test_fit_leaves_one_folder_with_everything_in_it(fitted: Path):
+    files = {str(path.relative_to(fitted)) for path in fitted.rglob("*") if path.is_file()}
+    assert files == {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+    config = yaml.safe_load((fitted / "config.yaml").read_text())
+    assert config["model"]["classes"] == ["circle", "square"]
+    keys = set(next(csv.reader((fitted / "metrics.csv").open())))
+    assert {"val/loss", "val/accuracy", "val/auroc", "val/macro_f1", "train/loss", "train/accuracy", "train/lr"} <= keys
+
+
+def test_fit_says_what_it_reached_and_where_it_lies(photos: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(FIT) == 0
+    out = capsys.readouterr().out
+    assert "24 train images, 8 val images; 2 classes: circle, square" in out
+    assert "best val/accuracy" in out
+    assert "runs/photos" in out
+    assert last_line(out) == "next: vitcli test --ckpt_path runs/photos"
+
+
+def test_a_second_fit_never_overwrites_the_first(fitted: Path):
+    before = {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
+    assert main([*FIT, "--seed_everything", "1"]) == 0
+    assert Path("runs/photos-2/checkpoints/best.ckpt").is_file()
+    assert before == {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
+
+
+def test_a_checkpoint_holds_the_whole_contract_as_plain_values(fitted: Path):
+    content = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
+    settings = content["hyper_parameters"]
+    assert settings["classes"] == ["circle", "square"]
+    assert settings["preprocess"]["size"] == [16, 16]
+    assert settings["net"]["backend"]["class_path"] == "vitcli.net.VanillaTransformer"
+    assert json.loads(json.dumps(settings)) == settings
+
+
+def test_load_from_checkpoint_needs_nothing_but_the_path(fitted: Path):
+    classifier = Classifier.load_from_checkpoint(fitted / "checkpoints" / "best.ckpt")
+    assert classifier.classes == ("circle", "square")
+    assert classifier(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)).shape == (2, 2)
+    assert not classifier.training
+    with pytest.raises(TypeError, match="the path alone"):
+        Classifier.load_from_checkpoint(fitted / "checkpoints" / "best.ckpt", learning_rate=1)
+
+
+def test_validate_reproduces_the_score_that_fit_logged(fitted: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["validate", "--ckpt_path", "runs/photos", *CPU]) == 0
+    scores = json.loads((fitted / "metrics.validate.json").read_text())
+    logged = {}
+    for row in csv.DictReader((fitted / "metrics.csv").open()):
+        logged |= {key: float(value) for key, value in row.items() if key.startswith("val/") and value}
+    assert {key: value for key, value in scores.items() if key != "checkpoint"} == pytest.approx(logged, abs=1e-6)
+
+
+def test_test_scores_and_lists_every_image(fitted: Path):
+    assert main(["test", "--ckpt_path", "runs/photos", *CPU]) == 0
+    rows = list(read_rows(fitted / "predictions.test.csv"))
+    scores = json.loads((fitted / "metrics.test.json").read_text())
+    assert len(rows) == 7
+    assert sum(row.label == row.predicted for row in rows) / 7 == pytest.approx(scores["test/accuracy"])
+    assert {(row.width, row.height) for row in rows} == {(32, 24)}
+
+
+def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(
+    fitted: Path, capsys: pytest.CaptureFixture[str]
+):
+    holiday = Path("holiday/deep/er")
+    holiday.mkdir(parents=True)
+    for name in ("img10.png", "img2.png", ".hidden.png", "no_ending"):
+        Image.new("RGB", (20, 30), "red").save(holiday / name, format="PNG")
+    Path("holiday/notes.txt").write_text("no image")
+    Path("holiday/cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "holiday", *CPU]) == 0
+    rows = list(read_rows(fitted / "predictions.csv"))
+    assert [row.path for row in rows if row.status == "ok"] == [
+        "deep/er/.hidden.png",
+        "deep/er/img2.png",
+        "deep/er/img10.png",
+        "deep/er/no_ending",
+    ]
+    assert {row.path for row in rows if row.status == "error" and row.error} == {"notes.txt", "cut.jpg"}
+    assert all((row.width, row.height) == (20, 30) for row in rows if row.status == "ok")
+    assert all(sum(row.probabilities) == pytest.approx(1, abs=1e-5) for row in rows if row.status == "ok")
+    assert last_line(capsys.readouterr().out) == "6 images, 2 of them unreadable (status=error)"
+
+
+def test_predictions_go_where_the_user_says(fitted: Path):
+    words = ["--data.root", "photos/test", "--predictions.path", "elsewhere/table.csv", *CPU]
+    assert main(["predict", "--ckpt_path", "runs/photos", *words]) == 0
+    assert len(list(read_rows(Path("elsewhere/table.csv")))) == 7
+    assert not (fitted / "predictions.csv").exists()
+
+
+def test_a_checkpoint_away_from_its_run_predicts_all_the_same(fitted: Path, here: Path):
+    Path("copied.ckpt").write_bytes((fitted / "checkpoints" / "best.ckpt").read_bytes())
+    assert main(["predict", "--ckpt_path", "copied.ckpt", "--data.root", "photos/test", *CPU]) == 0
+    assert len(list(read_rows(Path("runs/copied/predictions.csv")))) == 7
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
+def test_a_run_stopped_by_ctrl_c_and_resumed_ends_with_the_weights_of_one_that_was_not(
+    photos: Path, backend: str, stop_after: int
+):
+    words = [*FIT, "--model.net.backend", backend, "--model.net.backend.dropout", "0.2", "--trainer.max_epochs", "3"]
+    words += ["--model.net.backend.k", "2"] if backend == "Linformer" else []
+    assert main([*words, "--run.name", "straight"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        press_ctrl_c_at(stop_after, patch)
+        assert main([*words, "--run.name", "parts"]) == 130
+    stopped = torch.load("runs/parts/checkpoints/last.ckpt", weights_only=True)
+    assert stopped["global_step"] == stop_after
+    assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
+    straight, parts = (
+        torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("straight", "parts")
+    )
+    assert straight["global_step"] == parts["global_step"] == 9
+    assert same(straight["state_dict"], parts["state_dict"])
+    states = [content["optimizer_states"][0]["state"] for content in (straight, parts)]
+    assert all(torch.equal(states[0][key]["exp_avg_sq"], states[1][key]["exp_avg_sq"]) for key in states[0])
+
+
+def test_going_on_mid_epoch_with_other_batches_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.MonkeyPatch.context() as patch:
+        press_ctrl_c_at(2, patch)
+        assert main([*FIT, "--trainer.max_epochs", "2"]) == 130
+    assert main(["fit", "--ckpt_path", "runs/photos", "--data.batch_size", "4"]) == 2
+    assert "data.batch_size 4" in capsys.readouterr().err
+
+
+def press_ctrl_c_at(step: int, patch: pytest.MonkeyPatch) -> None:
+    """A real signal to this very process, at the start of a step."""
+    from vitcli.train.reseed import Reseed
+
+    start = Reseed.on_train_batch_start
+
+    def press(self: Reseed, trainer: Trainer, *rest: object) -> None:
+        if trainer.global_step == step - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        start(self, trainer, *rest)
+
+    patch.setattr(Reseed, "on_train_batch_start", press)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_same_fit_twice_gives_the_same_weights_bit_for_bit(photos: Path, workers: str):
+    words = [*FIT, "--data.num_workers", workers, "--trainer.max_epochs", "2", "--model.net.backend.dropout", "0.1"]
+    for _ in range(2):
+        assert main(words) == 0
+    one, two = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("photos", "photos-2"))
+    assert same(one, two)
+    assert main([*words, "--seed_everything", "1"]) == 0
+    assert not same(one, weights(Path("runs/photos-3/checkpoints/last.ckpt")))
+
+
+def test_the_number_of_workers_changes_nothing(photos: Path):
+    for workers in ("0", "2"):
+        assert main([*FIT, "--data.num_workers", workers]) == 0
+    one, two = (weights(Path(f"runs/{name}/checkpoints/last.ckpt")) for name in ("photos", "photos-2"))
+    assert same(one, two)
+
+
+def test_a_finished_run_is_extended_along_the_curve_of_its_new_total(fitted: Path):
+    assert main(["fit", "--ckpt_path", "last", "--run.name", "photos", "--trainer.max_epochs", "3"]) == 0
+    rows = list(csv.DictReader((fitted / "metrics.csv").open()))
+    assert [row["epoch"] for row in rows if row["val/loss"]] == ["0", "1", "2"]
+    content = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["global_step"] == 9
+    # the last step of nine, not of the three that the run began with
+    assert content["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-3 * 0.01, rel=1e-3)
+
+
+def test_an_optimisation_setting_wins_over_the_checkpoint_and_is_told(
+    fitted: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["--trainer.max_epochs", "2", "--model.optimizer.lr", "0.5", "--model.optimizer.weight_decay", "0.25"]
+    assert main(["fit", "--ckpt_path", "runs/photos", *words]) == 0
+    out = capsys.readouterr().out
+    assert "changed: model.optimizer.lr 0.001 -> 0.5" in out
+    content = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
+    groups = content["optimizer_states"][0]["param_groups"]
+    assert [group["weight_decay"] for group in groups] == [0.25, 0.0]
+    assert groups[0]["lr"] == pytest.approx(0.005)
+    assert content["hyper_parameters"]["optimizer"]["lr"] == 0.5
+
+
+def test_resuming_from_last_needs_no_more_than_the_runs_name(fitted: Path):
+    assert main(["fit", "--run.name", "photos", "--ckpt_path", "last", "--trainer.max_epochs", "2"]) == 0
+    assert not Path("runs/photos-2").exists()
+
+
+def test_one_root_is_split_and_tested_on_the_images_held_out(photos: Path):
+    assert main([*FIT, "--data.root", "photos/train"]) == 0
+    assert main(["test", "--ckpt_path", "runs/train", *CPU, "--seed_everything", "3"]) == 0
+    tested = {row.path for row in read_rows(Path("runs/train/predictions.test.csv"))}
+    from vitcli.data import FolderData
+
+    data = FolderData("photos/train", classes=("circle", "square"))
+    assert tested == set(data.listing("test").paths)
+    assert not tested & (set(data.listing("train").paths) | set(data.listing("val").paths))
+
+
+def test_an_unreadable_training_image_is_named_and_left_out(photos: Path, capsys: pytest.CaptureFixture[str]):
+    bad = next((photos / "train" / "circle").iterdir())
+    bad.write_bytes(b"not an image")
+    assert main(FIT) == 0
+    assert f"left out: train image train/circle/{bad.name}" in capsys.readouterr().err
+
+
+def test_accumulated_gradients_and_several_steps_an_epoch_fit(photos: Path):
+    assert main([*FIT, "--trainer.accumulate_grad_batches", "2", "--trainer.precision", "bf16-mixed"]) == 0
+
+
+def test_print_config_prints_a_config_that_fit_accepts(photos: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main([*FIT, "--print_config"])
+    Path("mine.yaml").write_text(capsys.readouterr().out)
+    assert main(["fit", "--config", "mine.yaml"]) == 0
+    assert Path("runs/mine/checkpoints/last.ckpt").is_file()

@@ -1,0 +1,125 @@
+"""The real program in processes of its own: two of them on one job, real signals, real wandb."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CPU, TINY
+from vitcli.rows import Row, read_rows
+
+Vitcli = Callable[..., subprocess.CompletedProcess[str]]
+FIT = ["fit", "--data.root", "photos", "--data.batch_size", "4", *TINY, *CPU]
+TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+WANDB = ["--trainer.logger", "WandbLogger"]
+
+
+def good(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def close(one: Row, other: Row) -> bool:
+    numbers = (one.confidence or 0, *one.probabilities), (other.confidence or 0, *other.probabilities)
+    texts = [(row.path, row.label, row.predicted, row.width, row.height, row.status, row.error) for row in (one, other)]
+    return texts[0] == texts[1] and numbers[0] == pytest.approx(numbers[1], abs=1e-5)
+
+
+def test_two_processes_reach_and_write_what_one_does(photos: Path, vitcli: Vitcli):
+    (photos / "test" / "square" / "cut.png").write_bytes(b"\x89PNG\r\n")
+    out = good(vitcli(*FIT, *TWO, "--trainer.max_epochs", "1", "--run.name", "pair"))
+    assert out.count("epoch 1/1") == 1
+    run = Path("runs/pair")
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["pair"]
+    scores, tables = [], []
+    for devices in ([], TWO):
+        good(vitcli("test", "--ckpt_path", run, *CPU, *devices))
+        good(vitcli("predict", "--ckpt_path", run, "--data.root", "photos", *CPU, *devices))
+        scores.append(json.loads((run / "metrics.test.json").read_text()))
+        tables.append([*read_rows(run / "predictions.csv"), *read_rows(run / "predictions.test.csv")])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert len(tables[0]) == len(tables[1]) == 40 + 8
+    assert all(close(one, other) for one, other in zip(*tables, strict=True))
+    assert not list(run.glob("*part*"))
+
+
+def test_fewer_images_than_processes_are_scored_all_the_same(photos: Path, vitcli: Vitcli):
+    good(vitcli(*FIT, "--trainer.max_epochs", "1", "--run.name", "few"))
+    files = sorted((photos / "test").rglob("*.png"))
+    for file in files[1:]:
+        file.unlink()
+    good(vitcli("test", "--ckpt_path", "runs/few", *CPU, *TWO))
+    assert len(list(read_rows(Path("runs/few/predictions.test.csv")))) == 1
+    assert json.loads(Path("runs/few/metrics.test.json").read_text())["test/accuracy"] in (0.0, 1.0)
+
+
+def test_ctrl_c_saves_the_run_and_it_goes_on_and_further_under_one_wandb_id(photos: Path, vitcli: Vitcli, here: Path):
+    program = str(Path(sys.executable).with_name("vitcli"))
+    words = [*FIT, *WANDB, "--run.name", "cut", "--trainer.max_epochs", "1000"]
+    with subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("epoch 2/"):
+                break
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "go on with: vitcli fit --ckpt_path runs/cut" in out
+    assert Path("runs/cut/checkpoints/last.ckpt").is_file()
+    first = Path("runs/cut/wandb-id.txt").read_text()
+
+    epochs = int(out.split("stopped at step ")[1].split(";")[0]) // 6 + 2
+    good(vitcli("fit", "--run.name", "cut", "--ckpt_path", "last", "--trainer.max_epochs", str(epochs)))
+    out = good(vitcli("fit", "--run.name", "cut", "--ckpt_path", "last", "--trainer.max_epochs", str(epochs + 1)))
+    assert f"done: {epochs + 1} epochs" in out
+    assert Path("runs/cut/wandb-id.txt").read_text() == first
+    logged = [path.name for path in Path("runs/cut/wandb").glob("offline-run-*")]
+    assert len(logged) == 3
+    assert {name.rpartition("-")[2] for name in logged} == {first.strip()}
+    assert os.listdir("runs") == ["cut"]
+
+
+def test_wandb_has_the_whole_config_and_the_curves(photos: Path, vitcli: Vitcli):
+    good(vitcli(*FIT, *WANDB, "--trainer.max_epochs", "1", "--run.name", "logged"))
+    (stored,) = Path("runs/logged/wandb").glob("offline-run-*/*.wandb")
+    content = stored.read_bytes()
+    for key in (b"crop_fraction", b"weight_decay", b"max_epochs", b"val/accuracy", b"train/loss"):
+        assert key in content
+
+
+def test_without_a_key_wandb_goes_offline_and_says_what_to_do(
+    photos: Path, here: Path, monkeypatch: pytest.MonkeyPatch, vitcli: Vitcli
+):
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("NETRC", str(here / "no-netrc"))
+    done = vitcli(*FIT, *WANDB, "--trainer.max_epochs", "1", "--run.name", "nokey")
+    good(done)
+    told = [line for line in done.stderr.splitlines() if "wandb" in line]
+    assert len(told) == 1
+    assert "no key" in told[0]
+    assert "wandb sync" in told[0]
+    assert list(Path("runs/nokey/wandb").glob("offline-run-*"))
+
+
+def test_a_wandb_that_cannot_be_reached_stops_nothing(
+    photos: Path, here: Path, monkeypatch: pytest.MonkeyPatch, vitcli: Vitcli
+):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "5")
+    start = time.monotonic()
+    done = vitcli(*FIT, *WANDB, "--trainer.max_epochs", "1", "--run.name", "unreached")
+    good(done)
+    assert "offline" in done.stderr
+    assert time.monotonic() - start < 120

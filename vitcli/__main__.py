@@ -1,0 +1,41 @@
+"""The first word decides: help and version answer at once, and only a verb that needs a net imports torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from vitcli import __version__, help
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run vitcli.
+
+    Args:
+        argv: The words after ``vitcli``; by default those of this process.
+
+    Returns:
+        Exit code: 0 done, 2 a mistake of the user's, 130 stopped by Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    first = words[0] if words else "--help"
+    if first in {"-h", "--help", "help"}:
+        print(help.overview())
+        return 0
+    if first in {"-V", "--version", "version"}:
+        print(f"vitcli {__version__}")
+        return 0
+    if first not in help.VERBS:
+        print(f"vitcli: error: {help.unknown_verb(first)}", file=sys.stderr)
+        return 2
+    if {"-h", "--help"} & set(words[1:]):
+        print(help.of_verb(first))
+        return 0
+
+    from vitcli.cli import run
+
+    return run(first, words[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

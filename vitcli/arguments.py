@@ -1,0 +1,172 @@
+"""What the words of a command line say about run and checkpoint, before the real parser is built upon them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+
+from vitcli.errors import ConfigError
+from vitcli.run import Run, RunOptions, default_name, find, resolve_checkpoint, run_of
+
+EVALUATING = ("validate", "test", "predict")
+
+
+@final
+@dataclass(frozen=True)
+class Arguments:
+    """The part of a command line that decides what its defaults are.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: All words after the verb, as typed.
+        configs: Config files in their order.
+        ckpt_path: As typed, if at all.
+        run: Where the run lies.
+        root: The image folder, as typed, if at all.
+    """
+
+    verb: str
+    words: tuple[str, ...]
+    configs: tuple[str, ...]
+    ckpt_path: str | None
+    run: RunOptions
+    root: str | None
+
+    @property
+    def run_name(self) -> str:
+        """The run's name: the one typed, else the config's, else the image folder's."""
+        return self.run.name or default_name(list(self.configs), self.root)
+
+    @property
+    def only_asks(self) -> bool:
+        """Nothing is to be done but to print a help text or a config."""
+        return any(word.startswith("--print_") or ".help" in word or word == "--help-all" for word in self.words)
+
+    def checkpoint(self) -> Path | None:
+        """The checkpoint that is meant, if one is.
+
+        Raises:
+            WeightsError: It is not there.
+            ConfigError: validate, test or predict were given none: random weights have no score.
+        """
+        parent = Path(self.run.dir)
+        if self.ckpt_path is None:
+            if self.verb in EVALUATING and not self.only_asks:
+                raise ConfigError(f"--ckpt_path is missing: {self.verb} needs trained weights; {_known_runs(parent)}")
+            return None
+        run = find(parent, self.run_name, exact=self.run.name is not None)
+        return resolve_checkpoint(self.ckpt_path, self.verb, run, str(parent / self.run_name))
+
+
+def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
+    """Read what a command line, and the configs it names, say about run and checkpoint.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words after the verb.
+
+    Raises:
+        ConfigError: A config file is missing or is not YAML.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", "-c", action="append", default=[])
+    for name in ("--ckpt_path", "--run.name", "--run.dir", "--data.root", "--data.init_args.root"):
+        parser.add_argument(name)
+    try:
+        typed = vars(parser.parse_known_args(list(words))[0])
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error.argument_name}: {error.message}") from error
+    said: dict[str, Any] = {}
+    for config in typed["config"]:
+        said |= _told_by(config)
+    said |= {key: value for key, value in typed.items() if value is not None}
+    ckpt_path = said.get("ckpt_path")
+    root = said.get("data.root", said.get("data.init_args.root"))
+    return Arguments(
+        verb=verb,
+        words=tuple(words),
+        configs=tuple(typed["config"]),
+        ckpt_path=None if ckpt_path in {None, "", "null"} else str(ckpt_path),
+        run=RunOptions(said.get("run.name"), str(said.get("run.dir") or RunOptions().dir)),
+        root=None if root is None else str(root),
+    )
+
+
+def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """What holds where the user types nothing else: the run's own config, then the checkpoint's contract.
+
+    fit goes on with everything its run was started with; validate and test take the images, and the precision
+    in which they were trained; predict takes nothing but the contract.
+
+    Args:
+        arguments: The command line.
+        checkpoint: The checkpoint that is meant.
+        settings: The checkpoint's hyper-parameters.
+    """
+    bases: list[dict[str, Any]] = []
+    if checkpoint is None:
+        return bases
+    run = run_of(checkpoint)
+    if run is not None and arguments.verb != "predict":
+        own = load_config(str(run.config("fit")))
+        own.pop("ckpt_path", None)
+        own.pop("run", None)
+        if arguments.verb in ("validate", "test"):
+            precision = (own.get("trainer") or {}).get("precision")
+            own = {"data": own.get("data")} | ({"trainer": {"precision": precision}} if precision else {})
+        bases.append(own)
+    bases.append({"model": settings})
+    return bases
+
+
+def load_config(path: str) -> dict[str, Any]:
+    """The content of a config file.
+
+    Raises:
+        ConfigError: It is missing, or no YAML of sections.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"--config {path}: no such file; name a YAML file such as configs/folder.yaml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path}: cannot be read: {error}; name a YAML file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--config {path}: not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see configs/folder.yaml")
+    return content
+
+
+def continued_run(checkpoint: Path | None) -> Run | None:
+    """The run that a checkpoint belongs to."""
+    return None if checkpoint is None else run_of(checkpoint)
+
+
+def _told_by(config: str) -> dict[str, Any]:
+    content = load_config(config)
+    told: dict[str, Any] = {}
+    if content.get("ckpt_path") is not None:
+        told["ckpt_path"] = content["ckpt_path"]
+    for key, value in (content.get("run") or {}).items():
+        told[f"run.{key}"] = value
+    data = content.get("data")
+    if isinstance(data, dict):
+        root = data.get("root", (data.get("init_args") or {}).get("root"))
+        if root is not None:
+            told["data.root"] = root
+    return told
+
+
+def _known_runs(parent: Path) -> str:
+    checkpoints = sorted(parent.glob("*/checkpoints/*.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not checkpoints:
+        return "train some with vitcli fit, or name a .ckpt file"
+    return f"give a .ckpt file or a run's folder, e.g. --ckpt_path {checkpoints[-1].parent.parent}"

@@ -1,0 +1,329 @@
+"""fit, validate, test and predict: Lightning's CLI with a memory of its runs, and no setting ever ignored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from vitcli.arguments import Arguments, base_configs, continued_run, read_arguments
+from vitcli.complaint import one_line
+from vitcli.contract import contradictions, describe
+from vitcli.data import ImageData
+from vitcli.errors import ConfigError, UserError, WeightsError
+from vitcli.outcome import outcome
+from vitcli.rows import keep_previous
+from vitcli.run import Run, RunOptions, claim
+from vitcli.train.checkpoint import read_checkpoint
+from vitcli.train.classifier import Classifier
+from vitcli.train.csv_log import MetricsCsv
+from vitcli.train.keep_last import Interrupted, KeepLast
+from vitcli.train.predictions import PredictionWriter
+from vitcli.train.progress import EpochLines, Unreadable
+from vitcli.train.reseed import Reseed
+from vitcli.train.wandb_log import PatientWandbLogger, wandb_logger
+
+DEFAULT_EPOCHS = 20
+TRAINER_DEFAULTS = {
+    "gradient_clip_val": 1.0,
+    "log_every_n_steps": 10,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+}
+CHECKPOINT_DEFAULTS = {
+    "checkpoint.filename": "best",
+    "checkpoint.monitor": "val/accuracy",
+    "checkpoint.mode": "max",
+    "checkpoint.enable_version_counter": False,
+}
+
+
+@final
+class Cli(LightningCLI):
+    """One verb of vitcli: parse, build, do.
+
+    Only this verb's parser is built. What a checkpoint says is laid under what the user typed, as a config that
+    comes first; then the two are compared, and nothing that was typed is ignored.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words after the verb.
+    """
+
+    def __init__(self, verb: str, words: Sequence[str]) -> None:
+        self.verb = verb
+        self.arguments: Arguments = read_arguments(verb, words)
+        self.checkpoint: Path | None = self.arguments.checkpoint()
+        self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+        self.run: Run | None = None
+        super().__init__(
+            Classifier,
+            ImageData,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs={"prog": f"vitcli {verb}", "exit_on_error": False, "allow_abbrev": False},
+            args=list(words),
+            run=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The sections beside trainer, model and data, and what follows from what."""
+        parser.add_argument("--help-all", action="help", help="Show all options and exit.")
+        parser.add_argument("--ckpt_path", type=str | None, help="A .ckpt file, a run folder, 'last' or 'best'.")
+        parser.add_class_arguments(RunOptions, "run")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.set_defaults(CHECKPOINT_DEFAULTS)
+        source = "UnlabelledData" if self.verb == "predict" else "FolderData"
+        parser.set_defaults({"data": {"class_path": f"vitcli.data.{source}"}})
+        parser.link_arguments("model.net.image_size", "model.preprocess.size", compute_fn=_both_sides)
+        parser.link_arguments("model.classes", "model.net.classes", compute_fn=len)
+        parser.link_arguments("model.preprocess", "data.init_args.preprocess")
+        parser.link_arguments("model.classes", "data.init_args.classes")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the words over what the run and its checkpoint say; read the classes of a new run from its folders."""
+        settings = self.saved.get("hyper_parameters", {})
+        bases = base_configs(self.arguments, self.checkpoint, settings)
+        try:
+            words = [f"--config={json.dumps(base)}" for base in bases] + list(args)
+            self.config = parser.parse_args(words)
+            if self.verb == "fit" and not self.config.model.classes:
+                found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}
+                self.config = parser.parse_object(found, self.config)
+        except argparse.ArgumentError as error:
+            raise ConfigError(one_line(str(error), parser)) from error
+
+    def instantiate_classes(self) -> None:
+        """Build everything, look for contradictions and at the images, and only then touch the disk."""
+        config = self.config.clone()
+        wandb_options = _take_wandb(config.trainer)
+        self.config_init = self.parser.instantiate_classes(config)
+        self.model, self.datamodule = self.config_init.model, self.config_init.data
+        self._honour_checkpoint()
+        self.keep_last = KeepLast()
+        self.trainer = self.instantiate_trainer(logger=False, **self._trainer_settings())
+        if rank_zero_only.rank == 0:
+            self.datamodule.prepare_data()
+            self.datamodule.setup(self.verb)
+            self.run = self._run()
+            self._lay_out(self.run)
+            self._save_config(self.run)
+            self._say_what()
+        self.trainer.loggers = self._loggers(wandb_options)
+
+    def execute(self) -> None:
+        """Do what the verb says, and tell what was reached and where it lies."""
+        if self.verb == "fit":
+            self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
+        elif self.verb == "predict":
+            self.trainer.predict(self.model, self.datamodule, return_predictions=False)
+        else:
+            getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
+        if self.run is not None:
+            print("\n".join(outcome(self.verb, self.trainer, self.run, self.checkpoint)), flush=True)
+
+    def close(self) -> None:
+        """Let loggers store what they hold."""
+        for logger in getattr(getattr(self, "trainer", None), "loggers", []):
+            if isinstance(logger, PatientWandbLogger):
+                logger.finish()
+
+    def _honour_checkpoint(self) -> None:
+        """The checkpoint decides what the net is; in fit, the user decides how it is trained from here on."""
+        if self.checkpoint is None:
+            return
+        changes = contradictions(self.saved["hyper_parameters"], dict(self.model.hparams))
+        for key, was, now in changes:
+            if self.verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
+                raise ConfigError(
+                    f"model.{key} {now}: contradicts the checkpoint {self.checkpoint}, which has {was}; "
+                    "leave it out (also from --config), or start a new run without --ckpt_path"
+                )
+            if rank_zero_only.rank == 0:
+                print(f"changed: model.{key} {was} -> {now}")
+        if self.verb != "fit":
+            try:
+                self.model.load_state_dict(self.saved["state_dict"])
+            except RuntimeError as error:
+                summary = " ".join(str(error).split())[:300]
+                raise WeightsError(f"--ckpt_path {self.checkpoint}: its tensors do not fit its net: {summary}") from error
+
+    def _run(self) -> Run:
+        parent = Path(self.arguments.run.dir)
+        continued = continued_run(self.checkpoint)
+        if continued is not None:
+            return continued
+        name = self.arguments.run.name or (self.checkpoint.stem if self.checkpoint else self.arguments.run_name)
+        return claim(parent, name)
+
+    def _lay_out(self, run: Run) -> None:
+        """Tell everything that writes where the run lies; the other processes are told by the first."""
+        checkpoint, predictions = self.config_init.checkpoint, self.config_init.predictions
+        checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
+        predictions.path = predictions.path or str(run.predictions(self.verb))
+        self.keep_last.path = str(run.checkpoints / "last.ckpt")
+
+    def _save_config(self, run: Run) -> None:
+        path = run.config(self.verb)
+        text = self.parser.dump(self.config, skip_none=False)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return
+        if self.verb == "fit":
+            keep_previous(path)
+        path.write_text(text, encoding="utf-8")
+
+    def _plain_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
+        return config
+
+    def _loggers(self, wandb_options: list[dict[str, Any]]) -> list[Any]:
+        given = self.config_init.trainer.logger
+        loggers = given if isinstance(given, list) else [given]
+        loggers = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        if self.verb != "fit":
+            return loggers
+        loggers += [wandb_logger(self.run, options) for options in wandb_options]
+        csv = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
+        if continued_run(self.checkpoint) is not None:
+            csv.continue_from(int(self.saved["global_step"]))
+        for logger in loggers:
+            logger.log_hyperparams(self._plain_config())
+        return [*loggers, csv]
+
+    def _trainer_settings(self) -> dict[str, Any]:
+        trainer = self.config_init.trainer
+        if trainer.use_distributed_sampler:
+            raise ConfigError(
+                "trainer.use_distributed_sampler true: vitcli deals the images out to the processes itself, each "
+                "exactly once, where Lightning's sampler repeats some; leave it out"
+            )
+        if trainer.max_epochs == -1 and trainer.max_steps == -1:
+            raise ConfigError(
+                "trainer.max_epochs -1: the learning rate has to know where the run ends; "
+                "give a number of epochs, or trainer.max_steps"
+            )
+        # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
+        own = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
+        self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
+        settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or self.arguments.run.dir}
+        if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
+            settings["max_epochs"] = DEFAULT_EPOCHS
+        if trainer.enable_progress_bar is None:
+            settings["enable_progress_bar"] = sys.stdout.isatty()
+        return settings
+
+    def _say_what(self) -> None:
+        for line in [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices]:
+            print(line)
+        if self.verb == "fit" and self.checkpoint is not None:
+            print(f"going on from {self.checkpoint}, step {self.saved['global_step']}")
+        sys.stdout.flush()
+
+
+def run(verb: str, words: Sequence[str]) -> int:
+    """Do a verb.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words after the verb.
+
+    Returns:
+        Exit code: 0 done, 2 a mistake of the user's, told in one line, 130 stopped by Ctrl-C.
+    """
+    _quieten()
+    cli: Cli | None = None
+    try:
+        cli = Cli(verb, words)
+        cli.execute()
+    except (UserError, ValueError, MisconfigurationException) as error:
+        complaint = _complaint(error)
+        if complaint is None:
+            raise
+        print(f"vitcli {verb}: error: {' '.join(complaint.split())}", file=sys.stderr)
+        return 2
+    except Interrupted:
+        if cli is not None and cli.run is not None:
+            where, step = cli.run.folder, cli.trainer.global_step
+            print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {where}", flush=True)
+        return 130
+    except KeyboardInterrupt:
+        print(f"vitcli {verb}: stopped", file=sys.stderr)
+        return 130
+    finally:
+        if cli is not None:
+            cli.close()
+    return 0
+
+
+def _complaint(error: BaseException) -> str | None:
+    """What to tell the user; None for an error that is no fault of theirs.
+
+    The parser wraps what a constructor raises in errors of its own, and Lightning has its own name for a setting
+    that cannot be.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return f"trainer: {error}" if isinstance(error, MisconfigurationException) else None
+
+
+def _take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
+    """Take WandbLogger out of a trainer's config: it is built when the run's folder, which keeps its id, is known."""
+    given = trainer.logger
+    listed = given if isinstance(given, list) else [given]
+    wandb = [one for one in listed if isinstance(one, Namespace) and one.class_path.endswith(".WandbLogger")]
+    if wandb:
+        trainer.logger = [one for one in listed if one not in wandb] or None
+    return [one.init_args.as_dict() if one.get("init_args") else {} for one in wandb]
+
+
+def _build_data(config: Namespace) -> ImageData:
+    """The data module alone, to ask it for its classes before a model that needs them can be built."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ImageData, "data")
+    data: ImageData = parser.instantiate_classes(Namespace(data=config)).data
+    return data
+
+
+def _both_sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _quieten() -> None:
+    """Silence what Lightning and its friends say about themselves, and nothing else."""
+    import logging
+
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*instantiate_classes.*deprecated.*",
+        ".*`LightningCLI`'s args parameter.*",
+        ".*number of training batches .* is smaller than the logging interval.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*does not have many workers.*",
+        ".*dataloader is not resumable.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

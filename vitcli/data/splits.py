@@ -1,0 +1,115 @@
+"""Which images are for training, which for validation and which for the test?"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+from vitcli.data.files import natural_order
+from vitcli.errors import ConfigError, DataError
+
+# Class name -> paths below the root, in natural order. A class whose folder is empty has no paths.
+Pool = dict[str, list[str]]
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Nothing, if both are shares that leave something to train on.
+
+    Raises:
+        ConfigError: One is outside [0, 1), or both together reach 1.
+    """
+    for key, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise ConfigError(f"data.{key} {fraction}: outside [0, 1) - give a share such as 0.1")
+    if val_fraction + test_fraction >= 1:
+        raise ConfigError(
+            f"data.val_fraction {val_fraction}: with data.test_fraction {test_fraction} nothing is left to train on - "
+            "keep their sum below 1"
+        )
+
+
+def held_out(
+    paths: Sequence[str], val_fraction: float, test_fraction: float, seed: int
+) -> tuple[list[str], list[str], list[str]]:
+    """One class's images as train, val and test, each in natural order; the same on every machine.
+
+    Images are ranked by a hash of seed and path: neither their order on disk nor the libraries installed have a
+    part in it. One image at least stays in train; val gets one if its fraction is above 0 and there are two.
+
+    Args:
+        paths: Paths below the root, in any order.
+        val_fraction: Share for val, in [0, 1).
+        test_fraction: Share for test, in [0, 1).
+        seed: Other seeds give other splits.
+    """
+    ranked = sorted(
+        paths, key=lambda path: hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")).digest()
+    )
+    spare = max(0, len(ranked) - 1)
+    val = min(spare, _share(len(ranked), val_fraction))
+    test = min(spare - val, _share(len(ranked), test_fraction))
+    parts = ranked[val + test :], ranked[:val], ranked[val : val + test]
+    return tuple(sorted(part, key=natural_order) for part in parts)  # type: ignore[return-value]
+
+
+def _share(count: int, fraction: float) -> int:
+    return max(1, math.floor(count * fraction + 0.5)) if fraction > 0 else 0
+
+
+def split_pools(
+    pools: Mapping[str, Pool], *, val_fraction: float, test_fraction: float, seed: int
+) -> tuple[dict[str, Pool], list[str]]:
+    """The images of train, val and test, and what the user should know about how they came about.
+
+    Args:
+        pools: What lies on disk: ``all`` for a folder that is not divided, else any of train, val and test.
+        val_fraction: Share that is held out where there is no val, in [0, 1).
+        test_fraction: Share that is held out where there is neither val nor test, in [0, 1).
+        seed: Other seeds give other splits.
+    """
+    notices: list[str] = []
+    source = pools.get("all", pools.get("train"))
+    if source is None or "val" in pools:
+        parts = dict(pools)
+    else:
+        share = 0.0 if "test" in pools else test_fraction
+        held = {name: held_out(paths, val_fraction, share, seed) for name, paths in source.items()}
+        parts = {part: {name: held[name][i] for name in held} for i, part in enumerate(("train", "val", "test"))}
+        if "test" in pools:
+            parts["test"] = pools["test"]
+        if "train" in pools:
+            taken = "val is" if "test" in pools else "val and test are"
+            notices.append(f"no val folder: {taken} held out from train (data.val_fraction {val_fraction})")
+    if not any(parts.get("test", {}).values()) and "test" not in pools and any(parts.get("val", {}).values()):
+        parts["test"] = parts["val"]
+        notices.append("no test images: testing on val, whose images have already chosen the best checkpoint")
+    return parts, notices
+
+
+def label_pool(pool: Pool, classes: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Paths in natural order and the position of each one's class; every class of the pool is in ``classes``."""
+    labelled = [(path, classes.index(name)) for name, paths in pool.items() for path in paths]
+    labelled.sort(key=lambda pair: natural_order(pair[0]))
+    return [path for path, _ in labelled], [label for _, label in labelled]
+
+
+def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
+    """Nothing, if every class on disk is one of the model's.
+
+    Args:
+        pool: What lies on disk.
+        classes: The model's classes.
+        where: Key and value of the folder as typed, with the split.
+
+    Raises:
+        DataError: A class on disk is none of the model's; the nearest one is named.
+    """
+    for name in pool:
+        if name not in classes:
+            near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
+            raise DataError(
+                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r} - "
+                "rename or remove the folder"
+            )

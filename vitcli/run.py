@@ -1,0 +1,186 @@
+"""A run's folder: what lies in it, how a new one gets its name, and which checkpoint is meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from vitcli.errors import ConfigError, WeightsError
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a run lies.
+
+    Args:
+        name: Name of the run's folder; by default the name of the first config file.
+        dir: Folder that holds the runs.
+    """
+
+    name: str | None = None
+    dir: str = "runs"
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """One configured training and its folder.
+
+    Args:
+        folder: ``runs/<name>``.
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.resolve().name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where ``last.ckpt`` and ``best.ckpt`` lie."""
+        return self.folder / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """The curves of fit."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def wandb_id(self) -> Path:
+        """The id under which wandb knows this run."""
+        return self.folder / "wandb-id.txt"
+
+    def config(self, verb: str) -> Path:
+        """The whole configuration of a verb; fit's is the run's own."""
+        return self.folder / ("config.yaml" if verb == "fit" else f"config.{verb}.yaml")
+
+    def scores(self, verb: str) -> Path:
+        """The metrics that validate or test reached."""
+        return self.folder / f"metrics.{verb}.json"
+
+    def predictions(self, verb: str) -> Path:
+        """The table of predict, or of test."""
+        return self.folder / ("predictions.csv" if verb == "predict" else f"predictions.{verb}.csv")
+
+
+def default_name(configs: list[str], root: str | None) -> str:
+    """The name of a run that was given none: the first config's file name, else the image folder's.
+
+    Args:
+        configs: Config files in the order given.
+        root: The ``--data.root`` given, if any.
+    """
+    if configs:
+        path = Path(configs[0])
+        # a run's own config.yaml goes by the name of its run
+        return path.resolve().parent.name if re.fullmatch(r"config(\.\w+)?", path.stem) else path.stem
+    if root:
+        return Path(root).resolve().name or "run"
+    return "run"
+
+
+def claim(parent: Path, name: str) -> Run:
+    """A new run's folder, made now; an existing run is never touched: the next gets ``<name>-2``.
+
+    Args:
+        parent: Folder that holds the runs.
+        name: Wished name.
+
+    Raises:
+        ConfigError: The name is no file name, or the folder cannot be made.
+    """
+    if not name or name in {".", ".."} or "/" in name or "\0" in name:
+        raise ConfigError(f"--run.name {name!r}: not a folder name; use --run.dir for the folder above it")
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            if parent.exists() and not parent.is_dir():
+                raise ConfigError(f"--run.dir {parent}: is a file, not a folder; name another folder") from None
+        except OSError as error:
+            raise ConfigError(f"--run.dir {parent}: cannot make {folder}: {error.strerror}; name another") from error
+        else:
+            return Run(folder)
+
+
+def find(parent: Path, name: str, *, exact: bool) -> Run | None:
+    """The run of that name; unless ``exact``, the latest of ``<name>``, ``<name>-2``, ...
+
+    Args:
+        parent: Folder that holds the runs.
+        name: Name of the run.
+        exact: The name was typed by the user, so that only this very run is meant.
+    """
+    if exact:
+        return Run(parent / name) if (parent / name).is_dir() else None
+    if not parent.is_dir():
+        return None
+    pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
+    numbers = {
+        int(match[1] or 1): entry for entry in parent.iterdir() if (match := pattern.fullmatch(entry.name)) is not None
+    }
+    runs = [entry for _, entry in sorted(numbers.items()) if (entry / "checkpoints").is_dir()]
+    return Run(runs[-1]) if runs else None
+
+
+def run_of(checkpoint: Path) -> Run | None:
+    """The run in whose folder a checkpoint lies; None for a file that lies elsewhere."""
+    folder = checkpoint.absolute().parent
+    if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file():
+        return Run(_short(folder.parent))
+    return None
+
+
+def resolve_checkpoint(ckpt_path: str, verb: str, run: Run | None, wished: str) -> Path:
+    """The file that ``--ckpt_path`` means.
+
+    Args:
+        ckpt_path: A file, a run folder (best for validate, test and predict; last for fit), ``last`` or ``best``.
+        verb: fit, validate, test or predict.
+        run: The run that ``last`` and ``best`` refer to, if there is one.
+        wished: Where that run was looked for, for the message.
+
+    Raises:
+        WeightsError: There is no such checkpoint.
+    """
+    if ckpt_path in {"last", "best"}:
+        if run is None:
+            raise WeightsError(
+                f"--ckpt_path {ckpt_path}: there is no run {wished} to take it from; "
+                "give the run's folder or a .ckpt file, or name the run with --run.name"
+            )
+        return _existing(run.checkpoints / f"{ckpt_path}.ckpt", ckpt_path)
+    path = Path(ckpt_path)
+    if path.is_dir():
+        folder = path if path.name == "checkpoints" else path / "checkpoints"
+        wanted = "last" if verb == "fit" else "best"
+        if wanted == "best" and not (folder / "best.ckpt").is_file() and (folder / "last.ckpt").is_file():
+            wanted = "last"
+        return _existing(folder / f"{wanted}.ckpt", ckpt_path)
+    if not path.is_file():
+        raise WeightsError(
+            f"--ckpt_path {ckpt_path}: no such file or run folder; give a .ckpt file, a run folder, 'last' or 'best'"
+        )
+    return path
+
+
+def _existing(path: Path, ckpt_path: str) -> Path:
+    if not path.is_file():
+        there = sorted(entry.name for entry in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+        found = f"only {', '.join(there)}" if there else "no checkpoint at all"
+        raise WeightsError(f"--ckpt_path {ckpt_path}: there is no {path}, {found}; name another file or run")
+    return path
+
+
+def _short(folder: Path) -> Path:
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder

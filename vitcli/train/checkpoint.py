@@ -1,0 +1,57 @@
+"""Read a checkpoint as data: what is in the file, or one line on why it is not a vitcli checkpoint."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vitcli.errors import WeightsError
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of a checkpoint that fit has written; tensors are mapped from the file, not copied.
+
+    Only tensors and plain values are accepted (``weights_only``): a file with code in it is refused, and
+    nothing is imported or run because a checkpoint says so.
+
+    Args:
+        path: A ``.ckpt`` file.
+
+    Raises:
+        WeightsError: No such file, cut short, not a torch file, with code in it, or not written by vitcli.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"--ckpt_path {path}: no such file; name a .ckpt file, a run folder, 'last' or 'best'")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(_refused(path, str(error))) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(_refused(path, str(error))) from error
+    settings = content.get("hyper_parameters") if isinstance(content, dict) else None
+    if not isinstance(settings, dict) or "vitcli_version" not in content or "net" not in settings:
+        raise WeightsError(
+            f"--ckpt_path {path}: a torch file, but not a checkpoint of vitcli's (no net and classes in it); "
+            "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"
+        )
+    return content
+
+
+def _refused(path: Path, reason: str) -> str:
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    if "Unsupported global" in reason or "Unsupported operand" in reason or "WeightsUnpickler" in reason:
+        what = "holds Python objects, not just tensors and plain values; it is not opened, for it could run code"
+        do = "use a checkpoint written by vitcli"
+    elif is_zip or path.stat().st_size == 0:
+        what = f"is cut short or damaged ({path.stat().st_size} bytes)"
+        do = "use another checkpoint of the run, such as best.ckpt, or copy the file again"
+    else:
+        what = "is not a checkpoint (no torch file)"
+        do = "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"
+    return f"--ckpt_path {path}: {what}; {do}"

@@ -1,0 +1,214 @@
+"""Classifier: a net, its contract (classes, preprocess) and how it is trained; steps, loss and metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MeanMetric, MetricCollection
+
+import vitcli
+from vitcli.errors import ConfigError, WeightsError
+from vitcli.net import ViT, build
+from vitcli.preprocess import Preprocess
+from vitcli.train.checkpoint import read_checkpoint
+from vitcli.train.metrics import collection, mean_loss, record
+from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
+
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+    from vitcli.data import Batch
+
+S = TypeVar("S")
+
+
+@final
+class Classifier(pl.LightningModule):
+    """Images as bytes -> class probabilities: uint8 (batch, 3, height, width) -> (batch, classes).
+
+    Its hyper-parameters are plain numbers and words, so that a checkpoint holds the whole contract (net,
+    classes, preprocess) and can be opened by ``torch.load(weights_only=True)``.
+
+    Args:
+        net: The Vision Transformer.
+        preprocess: What an image must look like to enter the net.
+        classes: Names of the classes in the order of the logits; fit reads them from the training folders.
+        optimizer: AdamW's settings.
+        schedule: The course of the learning rate over the run.
+        label_smoothing: Share of the target spread evenly over all classes in training, in [0, 1).
+
+    Raises:
+        ConfigError: Fewer than two classes, a name twice, a number of classes other than the net's, a net
+            of other than three channels, or a label smoothing outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        net: ViT,
+        preprocess: Preprocess = Preprocess(),  # noqa: B008 -- frozen
+        classes: tuple[str, ...] = (),
+        optimizer: AdamW = AdamW(),  # noqa: B008 -- frozen
+        schedule: WarmupCosine = WarmupCosine(),  # noqa: B008 -- frozen
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        classes = tuple(classes)
+        if len(classes) < 2:
+            raise ConfigError(f"model.classes {list(classes)}: a classifier needs at least two classes")
+        if len(set(classes)) < len(classes):
+            twice = next(name for name in classes if classes.count(name) > 1)
+            raise ConfigError(f"model.classes: {twice!r} is named twice; every class needs a name of its own")
+        if net.classes != len(classes):
+            raise ConfigError(f"model.classes names {len(classes)} classes, but the net has {net.classes} logits")
+        if net.channels != 3:
+            raise ConfigError(f"model.net.channels {net.channels}: images enter as red, green and blue; leave it at 3")
+        if not 0 <= label_smoothing < 1:
+            raise ConfigError(f"model.label_smoothing {label_smoothing}: must lie in [0, 1), e.g. 0.1")
+        self.net = net
+        self.preprocess = preprocess
+        self.classes = classes
+        self.optimizer_settings = optimizer
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.save_hyperparameters(
+            {
+                "net": net.settings(),
+                "preprocess": plain(preprocess),
+                "classes": list(classes),
+                "optimizer": plain(optimizer),
+                "schedule": plain(schedule),
+                "label_smoothing": label_smoothing,
+            },
+            logger=False,
+        )
+        # not keyed by the bare stage: a module dict may not have a key 'train'
+        stages = ("train", "val", "test")
+        self.metrics = torch.nn.ModuleDict({f"{stage}/": collection(len(classes), stage) for stage in stages})
+        self.losses = torch.nn.ModuleDict({f"{stage}/": mean_loss() for stage in stages})
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """A classifier with fresh weights, rebuilt from the hyper-parameters that its checkpoint holds.
+
+        Raises:
+            WeightsError: Settings that are not a classifier's.
+        """
+        try:
+            return cls(
+                net=build(settings["net"]),
+                preprocess=from_plain(Preprocess, settings["preprocess"]),
+                classes=tuple(str(name) for name in settings["classes"]),
+                optimizer=from_plain(AdamW, settings["optimizer"]),
+                schedule=from_plain(WarmupCosine, settings["schedule"]),
+                label_smoothing=float(settings["label_smoothing"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(f"the checkpoint's settings do not describe a vitcli classifier: {error}") from error
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """The classifier of a checkpoint, on the CPU and in eval mode; nothing else needs to be said.
+
+        Args:
+            checkpoint_path: A file that fit has written.
+            args: Nothing; the checkpoint says it all.
+            kwargs: Nothing.
+
+        Raises:
+            TypeError: Anything was said besides.
+            WeightsError: The file is not a vitcli checkpoint, is cut short, or its tensors do not fit.
+        """
+        if args or kwargs:
+            raise TypeError("load_from_checkpoint takes the path alone: net, classes and preprocess are in the file")
+        checkpoint = read_checkpoint(checkpoint_path)
+        classifier = cls.from_settings(checkpoint["hyper_parameters"])
+        try:
+            classifier.load_state_dict(checkpoint["state_dict"])
+        except RuntimeError as error:
+            summary = " ".join(str(error).split())[:300]
+            raise WeightsError(f"{checkpoint_path}: its tensors do not fit its own settings: {summary}") from error
+        return classifier.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
+        logits: Tensor = self.net(self.preprocess.normalise(images))
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss of a batch; metrics of the augmented images go to ``train/``."""
+        images, labels = batch["image"], batch["label"]
+        if not len(labels):
+            # no image of this batch could be read; the other processes still wait for this one's gradients
+            return self(images.new_zeros(1, 3, *self.preprocess.size)).sum() * 0
+        logits = self(images).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        self.log("train/loss_step", loss, prog_bar=True, batch_size=len(labels))
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(labels))
+        self._record("train", logits.detach(), labels)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities (batch, classes); loss and metrics go to ``val/``."""
+        return self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities (batch, classes); loss and metrics go to ``test/``."""
+        return self._evaluate("test", batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities (batch, classes) in float32."""
+        return self._logits(batch).softmax(dim=1)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW under a step-wise schedule over the run's own total of optimizer steps."""
+        total = self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ConfigError(
+                "trainer.max_epochs -1: the learning rate needs to know where the run ends; "
+                "set trainer.max_epochs or trainer.max_steps"
+            )
+        optimizer = build_optimizer(self.net, self.optimizer_settings)
+        schedule = StepSchedule(optimizer, self.optimizer_settings, self.schedule, int(total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Sign the checkpoint, so that a stranger's file is told from ours."""
+        checkpoint["vitcli_version"] = vitcli.__version__
+
+    def _logits(self, batch: Batch) -> Tensor:
+        images = batch["image"]
+        return self(images).float() if len(images) else self.preprocess.normalise(images).new_zeros(0, len(self.classes))
+
+    def _evaluate(self, stage: str, batch: Batch) -> Tensor:
+        logits = self._logits(batch)
+        self._record(stage, logits, batch["label"])
+        return logits.softmax(dim=1)
+
+    def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
+        # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
+        # over all processes; an empty batch is recorded too, for every process has to take part in that
+        loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
+        assert isinstance(loss, MeanMetric)
+        assert isinstance(metrics, MetricCollection)
+        loss.update(F.cross_entropy(logits, labels, reduction="none"))
+        record(metrics, logits.softmax(dim=1), labels)
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as numbers, words and lists, which any reader of a checkpoint can take."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(settings).items()
+    }
+
+
+def from_plain(kind: type[S], values: Mapping[str, Any]) -> S:
+    """A settings dataclass from what ``plain`` made of it."""
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

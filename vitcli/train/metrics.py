@@ -1,0 +1,78 @@
+"""Which numbers a run reports, and how they stay exact on any number of processes."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
+from torchmetrics.utilities.data import dim_zero_cat
+
+
+@final
+class MacroAUROC(MulticlassAUROC):
+    """One-against-rest AUROC, averaged over the classes that are there to be told apart.
+
+    torchmetrics counts a class without a single positive as 0, which pulls the average down for a class that
+    was never asked about; here such a class is left out. NaN when fewer than two classes are present.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(num_classes=classes, average=None, validate_args=False)
+        self.classes = classes
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Keep a batch of probabilities (batch, classes) and labels (batch,), which may be empty."""
+        if len(target):
+            super().update(preds, target)
+        else:
+            # torchmetrics cannot shape an empty batch, but a process has to bring something to be gathered
+            self.preds.append(preds)
+            self.target.append(target)
+
+    def compute(self) -> Tensor:
+        """The mean over the classes present."""
+        labels = dim_zero_cat(self.target)
+        present = torch.bincount(labels, minlength=self.classes) > 0
+        if int(present.sum()) < 2:
+            return torch.tensor(float("nan"), device=labels.device)
+        return super().compute()[present].mean()
+
+
+def collection(classes: int, stage: str) -> MetricCollection:
+    """The metrics of a stage (train, val or test), each under the key ``stage/name``.
+
+    AUROC keeps
+    every probability until the epoch's end, so training, whose images are random crops anyway, does without.
+    """
+    metrics: dict[str, Metric | MetricCollection] = {
+        "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
+        "macro_f1": MulticlassF1Score(classes, average="macro", validate_args=False),
+    }
+    if classes > 5:
+        metrics["top5_accuracy"] = MulticlassAccuracy(classes, average="micro", top_k=5, validate_args=False)
+    if stage != "train":
+        metrics["auroc"] = MacroAUROC(classes)
+    # compute groups would share one state between accuracy and F1, but they are formed at the first update and
+    # would so differ between a process that has seen images and one that has not
+    return MetricCollection(metrics, prefix=f"{stage}/", compute_groups=False)
+
+
+def record(metrics: MetricCollection, probabilities: Tensor, labels: Tensor) -> None:
+    """Count a batch, which may be empty, in every metric of a collection.
+
+    Args:
+        metrics: What ``collection`` made.
+        probabilities: (batch, classes), float32.
+        labels: (batch,), int64.
+    """
+    for metric in metrics.values(copy_state=False):
+        if len(labels) or isinstance(metric, MacroAUROC):
+            metric.update(probabilities, labels)
+
+
+def mean_loss() -> MeanMetric:
+    """The mean over images, not over batches: the last, smaller batch counts for what it holds."""
+    return MeanMetric(nan_strategy="disable")

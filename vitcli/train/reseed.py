@@ -1,0 +1,33 @@
+"""Chance in a step (dropout) as a pure function of seed, epoch, batch and process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+
+
+@final
+class Reseed(Callback):
+    """Seeds torch before every training step, so that a resumed run draws what the uninterrupted one would have.
+
+    Args:
+        seed: The run's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed the generators of the CPU and of the device."""
+        # current_epoch lags behind where a run is resumed at the end of an epoch; processed does not
+        epoch = trainer.fit_loop.epoch_progress.current.processed
+        parts = (self.seed, epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0]))
