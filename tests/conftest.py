@@ -18,10 +18,13 @@ import torch
 
 REPOSITORY = Path(__file__).parents[1]
 # a net that steps in milliseconds; what is tested is the run around it
-TINY = (
-    "--model.net.image_size=16 --model.net.patch_size=8 --model.net.dim=16 "
-    "--model.net.backend.depth=1 --model.net.backend.heads=2"
-).split()
+TINY = [
+    "--model.net.image_size=16",
+    "--model.net.patch_size=8",
+    "--model.net.dim=16",
+    "--model.net.backend.depth=1",
+    "--model.net.backend.heads=2",
+]
 CPU = ["--trainer.accelerator=cpu"]
 
 torch.set_num_threads(1)

@@ -34,7 +34,10 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--data.root", "a_file"], ["data.root a_file", "file"]),
         (["--model.net.backend", "Linforme"], ["Linforme", "did you mean Linformer", "VanillaTransformer"]),
         (["--model.net.backend", "torch.nn.Linear"], ["torch.nn.Linear", "Linformer, VanillaTransformer"]),
-        (["--model.net.backend", "Linformer", "--model.net.backend.kk", "3"], ["model.net.backend.kk", "Linformer", "k"]),
+        (
+            ["--model.net.backend", "Linformer", "--model.net.backend.kk", "3"],
+            ["model.net.backend.kk", "Linformer", "k"],
+        ),
         (["--data", "FolderDat"], ["FolderDat", "did you mean FolderData", "CatsDogsData"]),
         (["--data.rot", "photos"], ["data.rot", "did you mean root"]),
         (["--traner.max_epochs", "3"], ["traner.max_epochs", "did you mean trainer.max_epochs"]),
@@ -128,7 +131,9 @@ def test_a_setting_that_contradicts_the_checkpoint_is_named(
 def test_an_optimisation_setting_is_not_ignored_where_nothing_is_trained(
     fitted: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert "model.optimizer.lr" in complaint(["test", "--ckpt_path", "runs/photos", "--model.optimizer.lr", "1"], capsys)
+    assert "model.optimizer.lr" in complaint(
+        ["test", "--ckpt_path", "runs/photos", "--model.optimizer.lr", "1"], capsys
+    )
 
 
 class Evil:
@@ -142,9 +147,7 @@ def truncated(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("verb", ["fit", "test", "predict"])
 @pytest.mark.parametrize("kind", ["truncated", "empty", "random", "text", "code", "tensors", "stranger"])
-def test_a_checkpoint_that_is_none_is_refused(
-    fitted: Path, capsys: pytest.CaptureFixture[str], verb: str, kind: str
-):
+def test_a_checkpoint_that_is_none_is_refused(fitted: Path, capsys: pytest.CaptureFixture[str], verb: str, kind: str):
     good = (fitted / "checkpoints" / "best.ckpt").read_bytes()
     bad = Path("bad.ckpt")
     if kind == "code":

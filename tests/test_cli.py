@@ -93,9 +93,7 @@ def test_test_scores_and_lists_every_image(fitted: Path):
     assert {(row.width, row.height) for row in rows} == {(32, 24)}
 
 
-def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(
-    fitted: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(fitted: Path, capsys: pytest.CaptureFixture[str]):
     holiday = Path("holiday/deep/er")
     holiday.mkdir(parents=True)
     for name in ("img10.png", "img2.png", ".hidden.png", "no_ending"):
@@ -202,9 +200,7 @@ def test_a_finished_run_is_extended_along_the_curve_of_its_new_total(fitted: Pat
     assert content["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-3 * 0.01, rel=1e-3)
 
 
-def test_an_optimisation_setting_wins_over_the_checkpoint_and_is_told(
-    fitted: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_an_optimisation_setting_wins_over_the_checkpoint_and_is_told(fitted: Path, capsys: pytest.CaptureFixture[str]):
     words = ["--trainer.max_epochs", "2", "--model.optimizer.lr", "0.5", "--model.optimizer.weight_decay", "0.25"]
     assert main(["fit", "--ckpt_path", "runs/photos", *words]) == 0
     out = capsys.readouterr().out

@@ -28,7 +28,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path):
 
 def test_the_columns_are_the_documented_ones():
     assert header(CLASSES) == (
-        "path label predicted confidence prob_cat prob_dog width height status error".split()
+        ["path", "label", "predicted", "confidence", "prob_cat", "prob_dog", "width", "height", "status", "error"]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vitcli import __version__, help
+from vitcli import __version__, usage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,16 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
     if first in {"-h", "--help", "help"}:
-        print(help.overview())
+        print(usage.overview())
         return 0
     if first in {"-V", "--version", "version"}:
         print(f"vitcli {__version__}")
         return 0
-    if first not in help.VERBS:
-        print(f"vitcli: error: {help.unknown_verb(first)}", file=sys.stderr)
+    if first not in usage.VERBS:
+        print(f"vitcli: error: {usage.unknown_verb(first)}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & set(words[1:]):
-        print(help.of_verb(first))
+        print(usage.of_verb(first))
         return 0
 
     from vitcli.cli import run

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
-import lightning.pytorch as pl
 from jsonargparse import ArgumentParser, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from vitcli.arguments import Arguments, base_configs, continued_run, read_arguments
 from vitcli.complaint import one_line
@@ -121,7 +120,7 @@ class Cli(LightningCLI):
         self._honour_checkpoint()
         self.keep_last = KeepLast()
         self.trainer = self.instantiate_trainer(logger=False, **self._trainer_settings())
-        if rank_zero_only.rank == 0:
+        if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
             self.run = self._run()
@@ -158,14 +157,16 @@ class Cli(LightningCLI):
                     f"model.{key} {now}: contradicts the checkpoint {self.checkpoint}, which has {was}; "
                     "leave it out (also from --config), or start a new run without --ckpt_path"
                 )
-            if rank_zero_only.rank == 0:
+            if _is_first():
                 print(f"changed: model.{key} {was} -> {now}")
         if self.verb != "fit":
             try:
                 self.model.load_state_dict(self.saved["state_dict"])
             except RuntimeError as error:
                 summary = " ".join(str(error).split())[:300]
-                raise WeightsError(f"--ckpt_path {self.checkpoint}: its tensors do not fit its net: {summary}") from error
+                raise WeightsError(
+                    f"--ckpt_path {self.checkpoint}: its tensors do not fit its net: {summary}"
+                ) from error
 
     def _run(self) -> Run:
         parent = Path(self.arguments.run.dir)
@@ -274,6 +275,11 @@ def run(verb: str, words: Sequence[str]) -> int:
     return 0
 
 
+def _is_first() -> bool:
+    """Whether this is the process that writes; known from the environment, before there is a trainer."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
 def _complaint(error: BaseException) -> str | None:
     """What to tell the user; None for an error that is no fault of theirs.
 
@@ -302,7 +308,7 @@ def _build_data(config: Namespace) -> ImageData:
     """The data module alone, to ask it for its classes before a model that needs them can be built."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(ImageData, "data")
-    data: ImageData = parser.instantiate_classes(Namespace(data=config)).data
+    data: ImageData = parser.instantiate_classes(parser.parse_object({"data": config})).data
     return data
 
 

@@ -68,7 +68,7 @@ def _class(key: str, typed: str) -> str:
 
 def _option(key: str, option: str, message: str) -> str:
     found = CLASS_PATH.findall(message)
-    kind = _subclasses(CHOICES[key]).get(found[-1].rpartition(".")[2]) if found else None
+    kind: type | None = _subclasses(CHOICES[key]).get(found[-1].rpartition(".")[2]) if found else None
     if kind is None:
         return f"{key}.{option}: not a setting of the class chosen"
     late = {"tokens", "dim", "preprocess", "classes"}
@@ -82,7 +82,9 @@ def _key(typed: str, keys: set[str]) -> str:
     while known < len(parts) and ".".join(parts[: known + 1]) in keys:
         known += 1
     parent = ".".join(parts[:known])
-    siblings = {key.removeprefix(f"{parent}.").split(".")[0] for key in keys if key.startswith(f"{parent}." if parent else "")}
+    siblings = {
+        key.removeprefix(f"{parent}.").split(".")[0] for key in keys if key.startswith(f"{parent}." if parent else "")
+    }
     near = difflib.get_close_matches(parts[known] if known < len(parts) else "", siblings, n=1, cutoff=0.5)
     meant = ".".join([*parts[:known], *near, *parts[known + 1 :]])
     if meant not in keys:
@@ -105,8 +107,9 @@ def _keys(parser: ArgumentParser) -> set[str]:
 
 
 def _subclasses(base: type) -> dict[str, type]:
-    found = {}
-    for kind in base.__subclasses__():
+    found: dict[str, type] = {}
+    kinds: list[type] = base.__subclasses__()
+    for kind in kinds:
         if not inspect.isabstract(kind):
             found[kind.__name__] = kind
         found |= _subclasses(kind)

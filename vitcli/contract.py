@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from vitcli.data.module import SPLITS_OF_STAGE
+
 if TYPE_CHECKING:
     from vitcli.data import ImageData
     from vitcli.train.classifier import Classifier
@@ -40,8 +42,10 @@ def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
     """
     net = model.net
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[verb]
-    counts = ", ".join(f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images" for split in splits)  # type: ignore[arg-type]
+    counts = ", ".join(
+        f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images"
+        for split in SPLITS_OF_STAGE[verb]
+    )
     names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")
     backend = type(net.backend).__name__
     return [

@@ -134,9 +134,9 @@ def merge(parts: Sequence[Path], table: Path) -> Merged:
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         streams = [_indexed(part) for part in parts]
-        names = [next(stream)[1] for stream in streams][0]
+        names, *_ = [next(stream)[1] for stream in streams]
         out.writerow(names)
-        status = len(names) - AFTER[::-1].index("status") - 1
+        status = len(names) - len(AFTER) + AFTER.index("status")
         for index, cells in heapq.merge(*streams, key=lambda entry: entry[0]):
             if index != count:
                 raise RuntimeError(f"{table}: expected image {count} next, but a process wrote image {index}")

@@ -63,7 +63,7 @@ class FolderData(ImageData):
         augment: Random crop, flip and colour, for training only.
         batch_size: Images in one batch of one process.
         num_workers: Processes that read images, for each training process; null chooses by the machine.
-        split_seed: Other seeds hold out other images, where images are held out; it belongs to the data, not to the run.
+        split_seed: Other seeds hold out other images; it belongs to the data, not to the run.
         seed: Seed of the order and of the augmentation, from 0; follows the run.
 
     Raises:

@@ -15,7 +15,7 @@ from lightning.pytorch.loops.progress import _ProcessedTracker
 from vitcli.data.augment import Augment
 from vitcli.data.listing import Listing
 from vitcli.data.loader import Loader, Plan
-from vitcli.data.order import evaluation_batches, evaluation_order, training_batches
+from vitcli.data.order import evaluation_batches, training_batches
 from vitcli.data.samples import Samples
 from vitcli.errors import ConfigError
 from vitcli.preprocess import Preprocess

@@ -28,7 +28,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"--ckpt_path {path}: no such file; name a .ckpt file, a run folder, 'last' or 'best'")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, str(error))) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

@@ -112,7 +112,7 @@ class Classifier(pl.LightningModule):
             raise WeightsError(f"the checkpoint's settings do not describe a vitcli classifier: {error}") from error
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
         """The classifier of a checkpoint, on the CPU and in eval mode; nothing else needs to be said.
 
         Args:
@@ -133,7 +133,8 @@ class Classifier(pl.LightningModule):
         except RuntimeError as error:
             summary = " ".join(str(error).split())[:300]
             raise WeightsError(f"{checkpoint_path}: its tensors do not fit its own settings: {summary}") from error
-        return classifier.eval()
+        classifier.eval()
+        return classifier
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
@@ -145,7 +146,8 @@ class Classifier(pl.LightningModule):
         images, labels = batch["image"], batch["label"]
         if not len(labels):
             # no image of this batch could be read; the other processes still wait for this one's gradients
-            return self(images.new_zeros(1, 3, *self.preprocess.size)).sum() * 0
+            black: Tensor = self(images.new_zeros(1, 3, *self.preprocess.size))
+            return black.sum() * 0
         logits = self(images).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         self.log("train/loss_step", loss, prog_bar=True, batch_size=len(labels))
@@ -183,7 +185,9 @@ class Classifier(pl.LightningModule):
 
     def _logits(self, batch: Batch) -> Tensor:
         images = batch["image"]
-        return self(images).float() if len(images) else self.preprocess.normalise(images).new_zeros(0, len(self.classes))
+        return (
+            self(images).float() if len(images) else self.preprocess.normalise(images).new_zeros(0, len(self.classes))
+        )
 
     def _evaluate(self, stage: str, batch: Batch) -> Tensor:
         logits = self._logits(batch)

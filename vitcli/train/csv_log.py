@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any, final
 
@@ -77,7 +76,7 @@ class MetricsCsv(Logger):
             writer = self._writer(file)
             writer.writeheader()
             writer.writerows(self._rows)
-        os.replace(unfinished, self._path)
+        unfinished.replace(self._path)
 
     def _writer(self, file: Any) -> csv.DictWriter[str]:
         return csv.DictWriter(file, self._columns, restval="", lineterminator="\n")

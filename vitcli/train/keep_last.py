@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHECK_EVERY_BATCHES = 10
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 -- it is none
     """The user asked to stop, and the run is saved."""
 
 

@@ -111,7 +111,8 @@ class StepSchedule(LRScheduler):
 
 def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Two parameter groups: matrices decay; vectors, tokens and positions do not (the rule of DeiT and timm)."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
             is_table = name.endswith(("class_token", "pos_embed"))

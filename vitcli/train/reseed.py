@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loops.progress import _ProcessedTracker
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -28,6 +29,8 @@ class Reseed(Callback):
     ) -> None:
         """Seed the generators of the CPU and of the device."""
         # current_epoch lags behind where a run is resumed at the end of an epoch; processed does not
-        epoch = trainer.fit_loop.epoch_progress.current.processed
+        progress = trainer.fit_loop.epoch_progress.current
+        assert isinstance(progress, _ProcessedTracker)
+        epoch = progress.processed
         parts = (self.seed, epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0]))

@@ -73,18 +73,18 @@ def wandb_logger(run: Run | None, options: dict[str, Any]) -> PatientWandbLogger
 def _start(run: Run, options: dict[str, Any]) -> Any:
     import wandb
 
-    wanted = {"project": options["project"], "name": options["name"], "id": options["id"]}
-    extra = {key: options[key] for key in ("entity", "group", "job_type", "tags", "notes") if key in options}
-    common = {**wanted, **extra, "dir": options["save_dir"], "resume": "allow"}
+    taken = ("project", "name", "id", "entity", "group", "job_type", "tags", "notes")
+    common: dict[str, Any] = {key: options[key] for key in taken if key in options}
+    common |= {"dir": options["save_dir"], "resume": "allow"}
     # no copy of the code, and no record of the command line, which may hold what is nobody's business
     settings = wandb.Settings(save_code=False, x_disable_meta=True, silent=True, init_timeout=30)
     mode = os.environ.get("WANDB_MODE", "").lower()
     offline = options.get("offline", False) or mode in {"offline", "dryrun"}
     later = f"send it later with: wandb sync {run.folder / 'wandb'}/offline-run-*"
-    if not offline and mode not in {"disabled"} and not wandb.api.api_key:
-        print(f"wandb: no key here, so this run is logged offline; 'wandb login' once, then {later}", file=sys.stderr)
-        offline = True
     try:
+        if not offline and mode != "disabled" and not wandb.login(prompt=False):
+            print(f"wandb: no key, so this run is logged offline; 'wandb login' once, then {later}", file=sys.stderr)
+            offline = True
         return wandb.init(**common, settings=settings, mode="offline" if offline else None)
     except Exception as error:  # network, quota, a broken installation: none of them may stop a training
         print(f"wandb: {_line(error)}; this run is logged offline, {later}", file=sys.stderr)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from vitcli import __version__, help
+from vitcli import __version__, usage
 from vitcli.__main__ import main
 
 
@@ -21,7 +21,7 @@ def test_help_and_version_never_import_torch(words: list[str]):
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert all(f"  {verb} " in text for verb in help.VERBS)
+    assert all(f"  {verb} " in text for verb in usage.VERBS)
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]):
@@ -37,22 +37,22 @@ def test_a_misspelt_verb_is_named_with_the_nearest(capsys: pytest.CaptureFixture
     assert "'test'" in captured.err
 
 
-@pytest.mark.parametrize("verb", help.VERBS)
+@pytest.mark.parametrize("verb", usage.VERBS)
 def test_short_help_has_a_dozen_options_and_an_example(verb: str):
-    text = help.of_verb(verb)
-    assert 8 <= len(help.SHORT[verb]) <= 20
+    text = usage.of_verb(verb)
+    assert 8 <= len(usage.SHORT[verb]) <= 20
     assert f"vitcli {verb} " in text
 
 
 def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str]):
     from vitcli.cli import run
 
-    for verb in help.VERBS:
+    for verb in usage.VERBS:
         with pytest.raises(SystemExit) as stopped:
             run(verb, ["--help-all"])
         assert stopped.value.code == 0
         whole = capsys.readouterr().out
-        for option in help.SHORT[verb]:
+        for option in usage.SHORT[verb]:
             nested = option.startswith(("--data.", "--model.net.backend."))
             assert f"{option} " in whole or f"{option}=" in whole or nested, option
 
@@ -63,7 +63,7 @@ def test_the_options_of_a_data_class_are_listed(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         run("fit", ["--data.help", "FolderData"])
     text = capsys.readouterr().out
-    for option in help.OPTIONS:
+    for option in usage.OPTIONS:
         if option.startswith("--data."):
             assert option in text
 

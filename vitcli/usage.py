@@ -57,7 +57,14 @@ SHORT = {
     ),
     "validate": ("--ckpt_path", *COMMON, *DEVICES),
     "test": ("--ckpt_path", *COMMON, *DEVICES, "--predictions.path"),
-    "predict": ("--ckpt_path", "--data.root", "--data.batch_size", "--data.num_workers", *DEVICES, "--predictions.path"),
+    "predict": (
+        "--ckpt_path",
+        "--data.root",
+        "--data.batch_size",
+        "--data.num_workers",
+        *DEVICES,
+        "--predictions.path",
+    ),
 }
 
 EXAMPLES = {
@@ -74,8 +81,8 @@ EXAMPLES = {
 NOTES = {
     "fit": "A run lies in runs/<name>/: config.yaml, checkpoints/{last,best}.ckpt, metrics.csv. "
     "A second run of the same name becomes <name>-2.",
-    "validate": "Net, classes and preprocessing come from the checkpoint, the images from its run, unless you say others.",
-    "test": "Net, classes and preprocessing come from the checkpoint, the images from its run, unless you say others.",
+    "validate": "Net, classes and preprocessing come from the checkpoint, the images from its run unless you say so.",
+    "test": "Net, classes and preprocessing come from the checkpoint, the images from its run unless you say so.",
     "predict": "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.",
 }
 
