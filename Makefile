@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock format lint types test test-all test-gpu bench-gpu check demo clean
+.PHONY: help install lock format lint types test test-slow test-all test-gpu check demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -45,14 +45,17 @@ test: install ## the default suite
 test-all: install ## the default suite and the slow tests
 	$(BIN)/pytest -m "not gpu"
 
+test-slow: install ## the slow tests alone
+	$(BIN)/pytest -m slow
+
 test-gpu: install ## the tests that need a GPU
 	$(BIN)/pytest -m gpu
 
 check: lint types test ## lint, types and the default suite
 
-demo: install ## train on drawn images, test, predict; about four minutes on two cores
+demo: install ## train on drawn images, test, and say where everything lies; some minutes on two cores
 	$(BIN)/vitcli fit --config configs/shapes.yaml --run.name demo
-	$(BIN)/vitcli test --ckpt_path "$$(ls -td runs/demo*/ | head -n 1)"
+	$(BIN)/vitcli test --run.name "$$(ls -t runs | grep -m 1 '^demo')" --ckpt_path best
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist runs wandb

@@ -164,11 +164,65 @@ def test_a_checkpoint_that_is_none_is_refused(fitted: Path, capsys: pytest.Captu
     assert not Path("executed").exists()
 
 
-def test_a_checkpoint_whose_settings_name_a_module_imports_nothing(fitted: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("net.backend", {"class_path": "evil.Evil", "init_args": {}}),
+        ("net.pool", {"class_path": "evil.Evil"}),
+        ("preprocess", {"class_path": "evil.Evil", "init_args": {}}),
+        ("preprocess.mean", {"class_path": "evil.Evil"}),
+        ("optimizer", {"class_path": "evil.Evil", "init_args": {}}),
+        ("optimizer", "evil.Evil"),
+        ("schedule.final_fraction", {"class_path": "evil.Evil"}),
+        ("label_smoothing", {"class_path": "evil.Evil"}),
+        ("extra", {"class_path": "evil.Evil"}),
+        ("classes", [["evil.Evil"]]),
+    ],
+)
+def test_a_checkpoint_that_names_a_module_imports_nothing(
+    fitted: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    section: str,
+    value: object,
+):
+    Path("evil.py").write_text("from pathlib import Path\nPath('executed').touch()\nclass Evil:\n    pass\n")
+    monkeypatch.syspath_prepend(".")
     content = torch.load(fitted / "checkpoints" / "best.ckpt", weights_only=True)
-    Path("evil.py").write_text("from pathlib import Path\nPath('executed').touch()\n")
-    content["hyper_parameters"]["net"]["backend"] = {"class_path": "evil.Evil", "init_args": {}}
+    *parents, key = section.split(".")
+    place = content["hyper_parameters"]
+    for parent in parents:
+        place = place[parent]
+    place[key] = value
     torch.save(content, "bad.ckpt")
     line = complaint(["predict", "--ckpt_path", "bad.ckpt", "--data.root", "photos"], capsys)
-    assert "evil" in line
+    assert "bad.ckpt" in line or section in line
     assert not Path("executed").exists()
+
+
+MINE = """
+from typing import final
+import torch
+from vitcli.net import Backend
+
+@final
+class Mine(Backend):
+    def __init__(self, tokens: int, dim: int, width: int = 8) -> None:
+        super().__init__()
+        self.width = width
+        self.layer = torch.nn.Linear(dim, dim)
+
+    def forward(self, tokens):
+        return self.layer(tokens)
+"""
+
+
+def test_a_backend_of_ones_own_is_trained_and_used_where_the_user_names_it(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    Path("mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(".")
+    words = [word for word in FIT if "backend" not in word]
+    assert main([*words, "--model.net.backend", "mine.Mine", "--model.net.backend.width", "4"]) == 0
+    assert "mine.Mine" in complaint(["test", "--ckpt_path", "runs/photos"], capsys)
+    assert main(["test", "--ckpt_path", "runs/photos", "--model.net.backend", "mine.Mine", *CPU]) == 0

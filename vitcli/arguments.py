@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, final
 
 import yaml
 
-from vitcli.errors import ConfigError
+from vitcli.errors import ConfigError, WeightsError
 from vitcli.run import Run, RunOptions, default_name, find, resolve_checkpoint, run_of
 
 EVALUATING = ("validate", "test", "predict")
@@ -106,11 +107,15 @@ def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[s
     Args:
         arguments: The command line.
         checkpoint: The checkpoint that is meant.
-        settings: The checkpoint's hyper-parameters.
+        settings: The checkpoint's hyper-parameters, plain.
+
+    Raises:
+        WeightsError: The backend is a stranger's, and the user has not named it.
     """
     bases: list[dict[str, Any]] = []
     if checkpoint is None:
         return bases
+    _check_trusted(arguments, checkpoint, str(settings["net"]["backend"]["class_path"]))
     run = run_of(checkpoint)
     if run is not None and arguments.verb != "predict":
         own = load_config(str(run.config("fit")))
@@ -122,6 +127,16 @@ def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[s
         bases.append(own)
     bases.append({"model": settings})
     return bases
+
+
+def _check_trusted(arguments: Arguments, checkpoint: Path, backend: str) -> None:
+    """A backend that is not ours is imported because the user names it, never because a checkpoint does."""
+    typed = " ".join([*arguments.words, *(Path(config).read_text(encoding="utf-8") for config in arguments.configs)])
+    if not re.fullmatch(r"vitcli\.net\.\w+", backend) and backend not in typed:
+        raise WeightsError(
+            f"--ckpt_path {checkpoint}: its backend {backend} is not vitcli's own, and is not imported on a "
+            f"checkpoint's word; if you trust it, say --model.net.backend {backend}"
+        )
 
 
 def load_config(path: str) -> dict[str, Any]:

@@ -322,6 +322,8 @@ def _quieten() -> None:
 
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # a line, as everything else that the user is told
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     for message in (
         ".*instantiate_classes.*deprecated.*",
         ".*`LightningCLI`'s args parameter.*",

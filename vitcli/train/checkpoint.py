@@ -39,7 +39,36 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"--ckpt_path {path}: a torch file, but not a checkpoint of vitcli's (no net and classes in it); "
             "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"
         )
+    _check_plain(path, settings)
     return content
+
+
+def _check_plain(path: Path, settings: dict[str, Any]) -> None:
+    """Settings go into a parser that would import a class path; so there is one place for one, and no other."""
+    kinds = {"net": dict, "preprocess": dict, "optimizer": dict, "schedule": dict, "classes": list}
+    sections = [value for key, value in settings.items() if kinds.get(key) is dict and isinstance(value, dict)]
+    backend = settings["net"].get("backend") if isinstance(settings["net"], dict) else None
+    fine = (
+        all(isinstance(settings.get(key), kind) for key, kind in kinds.items())
+        and isinstance(backend, dict)
+        and backend.keys() == {"class_path", "init_args"}
+        and isinstance(backend["class_path"], str)
+        and isinstance(backend["init_args"], dict)
+    )
+    values = [value for section in [*sections, settings] for value in section.values() if not isinstance(value, dict)]
+    values += list(backend["init_args"].values()) if fine and backend else []
+    inner = [one for section in sections for key, one in section.items() if isinstance(one, dict) and key != "backend"]
+    if not fine or inner or not all(map(_is_plain, values)):
+        raise WeightsError(
+            f"--ckpt_path {path}: its settings are not plain numbers and words, so it is not opened; "
+            "use a checkpoint written by vitcli"
+        )
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(one) and not isinstance(one, list) for one in value)
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _refused(path: Path, reason: str) -> str:
