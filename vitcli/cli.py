@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -291,6 +292,11 @@ def _complaint(error: BaseException) -> str | None:
         if isinstance(cause, UserError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
+    # older versions of jsonargparse keep of a constructor's error only the words, in a list of what it had tried
+    if isinstance(error, ValueError) and (
+        told := re.search(r"^  - ((?:data|model)\.\S+ .*)$", str(error), re.MULTILINE)
+    ):
+        return told[1]
     return f"trainer: {error}" if isinstance(error, MisconfigurationException) else None
 
 

@@ -19,13 +19,17 @@ CHOICES: dict[str, type] = {"model.net.backend": Backend, "data": ImageData}
 LONGEST = 400
 
 NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|Expected '(?P<other>[\w.]+)' to be a subclass")
-NO_OPTION = re.compile(r"Option '(?P<option>[\w.]+)' is not accepted")
+# behind each |, how earlier versions of jsonargparse said it
+NO_OPTION = re.compile(r"(?:Option|Key) '(?P<option>[\w.]+)' is not (?:accepted|expected)")
 NO_KEY = re.compile(
     r"unrecognized arguments: --?(?P<typed>[^\s=]+)|"
-    r"(?:Group '(?P<group>[\w.]+)' does not accept o|^O)ption '(?P<option>[\w.]+)'",
+    r"(?:Group '(?P<group>[\w.]+)' does not accept (?:nested )?|^(?:Validation failed: )?)"
+    r"(?:option|key) '(?P<option>[\w.]+)'",
     re.IGNORECASE,
 )
-NOT_GIVEN = re.compile(r"arguments? (?:is|are) required: (?P<names>[\w, ]+?)(?: -|\.|$)")
+NOT_GIVEN = re.compile(
+    r"arguments? (?:is|are) required: (?P<names>[\w, ]+?)(?: -|\.|$)|Key \"(?P<name>\w+)\" is required but"
+)
 PARSER_KEY = re.compile(r'Parser key "(?P<key>[\w.]+)":')
 CLASS_PATH = re.compile(r"class_path[=\s]+'(?P<path>[\w.]+)'")
 EXPECTED = re.compile(r"Expected an? (?P<type>[^.]*?)(?=[.]? (?:- |Got|Given)|$)")
@@ -43,10 +47,15 @@ def one_line(message: str, parser: ArgumentParser) -> str:
     keys = PARSER_KEY.findall(text)
     key = ".".join(keys).replace(".init_args", "")
     if keys and keys[0] in CHOICES:
+        paths = [
+            path for path in CLASS_PATH.findall(text) if path.rpartition(".")[2] not in _subclasses(CHOICES[keys[0]])
+        ]
+        if paths and "Option" not in text:
+            return _class(keys[0], paths[-1])
         if option := NO_OPTION.search(text):
             return _option(keys[0], option["option"], text)
         if missing := NOT_GIVEN.search(text):
-            names = ", ".join(f"{keys[0]}.{name.strip()}" for name in missing["names"].split(","))
+            names = ", ".join(f"{keys[0]}.{name.strip()}" for name in (missing["names"] or missing["name"]).split(","))
             return f"{names}: not given; say it with --{names.split(', ')[0]}, or in a config"
         if len(keys) == 1 and (name := NO_CLASS.search(text)):
             return _class(keys[0], name["name"] or name["other"])
