@@ -212,6 +212,16 @@ def test_an_optimisation_setting_wins_over_the_checkpoint_and_is_told(fitted: Pa
     assert content["hyper_parameters"]["optimizer"]["lr"] == 0.5
 
 
+def test_a_run_is_branched_off_where_the_user_names_another(fitted: Path):
+    before = (fitted / "checkpoints" / "last.ckpt").read_bytes()
+    words = ["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "2"]
+    assert main([*words, "--run.name", "branch"]) == 0
+    assert main([*words, "--run.dir", "elsewhere"]) == 0
+    assert Path("runs/branch/checkpoints/last.ckpt").is_file()
+    assert Path("elsewhere/photos/checkpoints/last.ckpt").is_file()
+    assert (fitted / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
 def test_resuming_from_last_needs_no_more_than_the_runs_name(fitted: Path):
     assert main(["fit", "--run.name", "photos", "--ckpt_path", "last", "--trainer.max_epochs", "2"]) == 0
     assert not Path("runs/photos-2").exists()

@@ -170,12 +170,14 @@ class Cli(LightningCLI):
                 ) from error
 
     def _run(self) -> Run:
-        parent = Path(self.arguments.run.dir)
-        continued = continued_run(self.checkpoint)
+        """The checkpoint's own run, unless the user names another place; else a new one."""
+        options, continued = self.arguments.run, continued_run(self.checkpoint)
         if continued is not None:
-            return continued
-        name = self.arguments.run.name or (self.checkpoint.stem if self.checkpoint else self.arguments.run_name)
-        return claim(parent, name)
+            parent = continued.folder.parent if options.dir == RunOptions().dir else Path(options.dir)
+            wished = parent / (options.name or continued.name)
+            return continued if wished.resolve() == continued.folder.resolve() else claim(parent, wished.name)
+        name = options.name or (self.checkpoint.stem if self.checkpoint else self.arguments.run_name)
+        return claim(Path(options.dir), name)
 
     def _lay_out(self, run: Run) -> None:
         """Tell everything that writes where the run lies; the other processes are told by the first."""
