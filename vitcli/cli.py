@@ -15,7 +15,7 @@ from typing import Any, final
 from jsonargparse import ArgumentParser, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from vitcli.arguments import Arguments, base_configs, continued_run, read_arguments
@@ -226,13 +226,18 @@ class Cli(LightningCLI):
                 "give a number of epochs, or trainer.max_steps"
             )
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
-        own = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
+        own: list[Callback] = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
+        shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
+        if shown:
+            # the same bar everywhere; Lightning takes another one where rich happens to be installed
+            own.append(TQDMProgressBar())
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
-        settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or self.arguments.run.dir}
+        settings: dict[str, Any] = {
+            "default_root_dir": trainer.default_root_dir or self.arguments.run.dir,
+            "enable_progress_bar": shown,
+        }
         if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
             settings["max_epochs"] = DEFAULT_EPOCHS
-        if trainer.enable_progress_bar is None:
-            settings["enable_progress_bar"] = sys.stdout.isatty()
         return settings
 
     def _say_what(self) -> None:

@@ -38,7 +38,13 @@ class EpochLines(Callback):
             numbers = "  ".join(f"{key} {float(reached[key]):.4f}" for key in SHOWN if key in reached)
             epochs = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
             seconds = time.monotonic() - self._start
-            print(f"epoch {trainer.current_epoch + 1}{epochs}  {numbers}  {seconds:.0f} s", flush=True)
+            line = f"epoch {trainer.current_epoch + 1}{epochs}  {numbers}  {seconds:.0f} s"
+            bar = trainer.progress_bar_callback
+            if bar is not None:
+                # between the bars, not across one
+                bar.print(line)
+            else:
+                print(line, flush=True)
 
 
 @final
