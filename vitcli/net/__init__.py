@@ -8,5 +8,7 @@ from vitcli.net.backend import VanillaTransformer as VanillaTransformer
 from vitcli.net.block import Block as Block
 from vitcli.net.block import Mlp as Mlp
 from vitcli.net.patches import PatchEmbed as PatchEmbed
+from vitcli.net.pool import AttentionPool as AttentionPool
 from vitcli.net.settings import build as build
+from vitcli.net.tokens import Tokens as Tokens
 from vitcli.net.vit import ViT as ViT
