@@ -109,10 +109,11 @@ class ViT(nn.Module):
         self.head_dropout = share("model.net.head_dropout", head_dropout)
         self.class_token = table(1, 1, dim) if class_token else None
         self.register_tokens = table(1, registers, dim) if registers else None
-        self.pos_embed: Tensor | None = None
-        if positions == "sincos":
-            self.register_buffer("pos_embed", sincos(self.grid, dim), persistent=False)
-        elif positions != "none":
+        self.pos_embed: Tensor | None
+        if positions in ("sincos", "none"):
+            fixed = sincos(self.grid, dim) if positions == "sincos" else None
+            self.register_buffer("pos_embed", fixed, persistent=False)
+        else:
             self.pos_embed = table(1, self.tokens if positions == "learned" else self.tokens - self.prefix, dim)
         self.pre_norm = nn.LayerNorm(dim, eps=norm_eps) if pre_norm else None
         self.backend = backend(self.tokens, dim)
