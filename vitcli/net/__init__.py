@@ -9,6 +9,7 @@ from vitcli.net.block import Block as Block
 from vitcli.net.block import Mlp as Mlp
 from vitcli.net.patches import PatchEmbed as PatchEmbed
 from vitcli.net.pool import AttentionPool as AttentionPool
+from vitcli.net.resample import resample as resample
 from vitcli.net.settings import build as build
 from vitcli.net.tokens import Tokens as Tokens
 from vitcli.net.vit import ViT as ViT

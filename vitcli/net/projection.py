@@ -59,10 +59,23 @@ class Mixer:
             return None
         if self.projection == "conv":
             kernel = self.grid[0] // self.cells[0], self.grid[1] // self.cells[1]
-            return begun(torch.empty(heads or 1, 1, *kernel), init, math.prod(kernel), self.k, None)
-        pooled = self.pooling() if init == "avgpool" else None
-        shape = (self.rows, self.k) if heads is None else (heads, self.rows, self.k)
-        return begun(torch.empty(shape), init, self.rows, self.k, pooled)
+            return self._begun(torch.empty(heads or 1, 1, *kernel), init, math.prod(kernel))
+        return self._begun(
+            torch.empty(self.rows, self.k) if heads is None else torch.empty(heads, self.rows, self.k), init, self.rows
+        )
+
+    def average(self, weight: Tensor) -> Tensor:
+        """In place of a projection, the one that is average pooling."""
+        if weight.dim() == 4:
+            return torch.full_like(weight, 1 / math.prod(weight.shape[2:]))
+        return torch.empty_like(weight) if weight.is_meta else self.pooling().to(weight).expand_as(weight).clone()
+
+    def _begun(self, weight: Tensor, init: ProjInit, mixed: int) -> nn.Parameter:
+        # mixed: of how many tokens a mixture is made
+        if init == "avgpool":
+            return nn.Parameter(self.average(weight))
+        largest = self.k**-0.5
+        return nn.Parameter(weight.normal_(std=mixed**-0.5) if init == "unit" else weight.uniform_(-largest, largest))
 
     def pooling(self) -> Float[Tensor, "tokens k"]:
         """The linear projection that is average pooling; every column sums to one, and the prefix has its own."""
@@ -97,20 +110,6 @@ class Mixer:
     def cost(self) -> int:
         """Products per feature."""
         return self.rows * (self.k if self.projection == "linear" else 1)
-
-
-def begun(weight: Tensor, init: ProjInit, mixed: int, k: int, pooled: Tensor | None) -> nn.Parameter:
-    """A projection's first numbers; mixed is the number of tokens that a mixture is made of."""
-    with torch.no_grad():
-        if init == "unit":
-            weight.normal_(std=mixed**-0.5)
-        elif init == "peer":
-            weight.uniform_(-(k**-0.5), k**-0.5)
-        elif pooled is None:
-            weight.fill_(1 / mixed)
-        elif not weight.is_meta:
-            weight.copy_(pooled.expand_as(weight))
-    return nn.Parameter(weight)
 
 
 def cells(grid: tuple[int, int], number: int, k: int) -> tuple[int, int]:
