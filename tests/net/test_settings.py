@@ -160,6 +160,14 @@ REFUSED = {
     "model.net.backend.init_args: must be a mapping": {"backend": {**LINFORMER, "init_args": [1]}},
     "model.net.backend: knows no setting 'kk'; it has depth, ": {"backend": {**LINFORMER, "init_args": {"kk": 1}}},
     "model.net.backend: knows no setting 'tokens'": {"backend": {**LINFORMER, "init_args": {"tokens": 1}}},
+    "model.net.backend.k []: must be int | tuple[int, ...]": {"backend": {**LINFORMER, "init_args": {"k": []}}},
+    "model.net.backend.k [3, 'a']: must be int": {"backend": {**LINFORMER, "init_args": {"k": [3, "a"]}}},
+    "model.net.registers -1: must be at least": {"registers": -1},
+    "model.net.pool cls: model.net.class_token is false; choose mean": {"class_token": False},
+    "model.net.dim 18: model.net.positions sincos needs a multiple of 4": {"dim": 18, "positions": "sincos"},
+    "model.net.backend.out_proj none: 8 heads of 2 make 16 features, but model.net.dim is 192": {
+        "backend": {**LINFORMER, "init_args": {"out_proj": "none", "head_dim": 2}}
+    },
     "model.net.backend.k 1.5: must be int": {"backend": {**LINFORMER, "init_args": {"k": 1.5}}},
     "model.net.backend.k 0: must be at least 1": {"backend": {**LINFORMER, "init_args": {"k": 0}}},
     "model.net.backend.depth 20000: absurdly large": {"backend": {**LINFORMER, "init_args": {"depth": 20000}}},
