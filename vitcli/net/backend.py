@@ -26,8 +26,8 @@ LATE = ("tokens", "dim")
 class Backend(nn.Module, ABC):
     """The transformer inside the ViT: (batch, tokens, dim) -> (batch, tokens, dim).
 
-    It is built late, as ``backend(tokens, dim)``, so a config states only its own choices. A subclass takes
-    ``tokens`` and ``dim`` first, gives every other argument a default, and stores each of those as an attribute of
+    It is built late, as ``backend(tokens, dim)``, so a config states only its own choices; ``tokens`` is a number
+    that also knows the prefix and the grid (``Tokens``). A subclass takes ``tokens`` and ``dim`` first, gives every other argument a default, and stores each of those as an attribute of
     the same name. It has no norm at its end; the ViT has one.
     """
 
