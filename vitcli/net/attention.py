@@ -16,10 +16,10 @@ from vitcli.net.projection import Mixer, Projection, ProjInit
 OutProj = Literal["biased", "unbiased", "none"]
 Sharing = Literal["none", "headwise", "kv", "layerwise"]
 # Up to so many query-key pairs a head, bf16 training on a CPU takes the plain softmax: the net of 50 tokens, dim 128
-# and 8 heads then steps 2.3 times as fast. Time of the fused kernel over
-# the plain one, forward and backward, torch 2.15, one Zen 4 core: 8.3 at 50 x 50 tokens and head_dim 16, 6.1 at 50 x
-# 50 and 64, 2.3 at 197 x 197, 2.3 at 577 x 577 and 64, 1.4 at 1025 x 1025 and 64 (0.9 at 16), 2.3 at 4097 x 256. In
-# float32 it is 0.3 to 1.0 (1.3 at 50 x 24 and 16), and beyond, the plain weights take too much memory.
+# and 8 heads then steps 2.3 times as fast. Time of the fused kernel over the plain one, forward and backward, torch
+# 2.15, one Zen 4 core: 8.3 at 50 x 50 tokens and head_dim 16, 6.1 at 50 x 50 and 64, 2.3 at 197 x 197, 2.3 at 577 x
+# 577 and 64, 1.4 at 1025 x 1025 and 64 (0.9 at 16), 2.3 at 4097 x 256. In float32 it is 0.3 to 1.0 (1.3 at 50 x 24
+# and 16), and beyond these pairs the plain weights take too much memory.
 PLAIN_PAIRS = 1025 * 1025
 
 

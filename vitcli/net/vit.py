@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Backend, Linformer, VanillaTransformer, class_path
+from vitcli.net.backend import Linformer, VanillaTransformer
+from vitcli.net.contract import Backend, class_path
 from vitcli.net.init import linear, table
 from vitcli.net.limits import above_zero, at_least_one, one_of, share
 from vitcli.net.patches import PatchEmbed

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vitcli.errors import WeightsError
 from vitcli.net import Linformer, LinformerAttention, VanillaTransformer, ViT, resample
-from vitcli.net.backend import Stack
 from vitcli.net.resample import PROJECTIONS, Resampling
+from vitcli.net.stack import Stack
 from vitcli.weights.importer import imported
 from vitcli.weights.table import listed
 
