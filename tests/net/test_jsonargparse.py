@@ -135,3 +135,27 @@ def test_help_knows_both_backends_and_their_arguments(parser, capsys):
     text = capsys.readouterr().out
     assert "Number of mixtures that keys and values are projected to" in " ".join(text.split())
     assert "tokens TOKENS" not in text
+
+
+@pytest.mark.parametrize(("word", "k"), [("5", 5), ("[5, 3]", (5, 3))])
+def test_k_is_one_number_or_one_for_each_layer(parser, word, k):
+    words = ["--net.backend=Linformer", "--net.backend.depth=2", f"--net.backend.k={word}", "--net.backend.sharing=kv"]
+    backend = parser.instantiate(parser.parse_args(words)).net.backend
+    assert (backend.k, backend.sharing) == (k, "kv")
+
+
+def test_every_option_of_the_net_is_a_word(parser):
+    words = [
+        "--net.class_token=false", "--net.pool=attention", "--net.pool_score=additive", "--net.registers=2",
+        "--net.positions=sincos", "--net.patch_bias=false", "--net.patch_norm=true", "--net.pre_norm=true",
+        "--net.final_norm=after_pool", "--net.pre_logits=8", "--net.head_dropout=0.1", "--net.backend.depth=2",
+        "--net.backend.layer_scale=1e-5", "--net.backend.qk_norm=true", "--net.backend.activation=quick_gelu",
+        "--net.backend.out_proj=unbiased", "--net.backend.stochastic_depth=0.1",
+        "--net.backend.activation_checkpointing=true",
+    ]  # fmt: skip
+    net = parser.instantiate(parser.parse_args(words)).net
+    settings = net.settings() | net.backend.settings()
+    for word in words:
+        key, value = word.split("=")
+        name = key.rsplit(".", 1)[1]
+        assert settings[name] == yaml.safe_load(value.replace("1e-5", "1.0e-5"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, get_args
 
 from vitcli.errors import ConfigError
 
@@ -38,6 +39,17 @@ def share(key: str, value: float) -> float:
     """
     if not 0 <= value < 1:
         raise ConfigError(f"{key} {value}: must lie in [0, 1); 0 drops nothing")
+    return value
+
+
+def one_of(key: str, value: str, words: Any) -> str:
+    """A word of a Literal.
+
+    Raises:
+        ConfigError: Another word.
+    """
+    if value not in get_args(words):
+        raise ConfigError(f"{key} {value!r}: must be one of {', '.join(get_args(words))}")
     return value
 
 

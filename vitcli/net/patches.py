@@ -26,13 +26,23 @@ class PatchEmbed(nn.Module):
         patch_size: Side of a patch, or height and width, in pixels.
         channels: Colour channels of the images, at least 1.
         dim: Width of a token, at least 1.
+        bias: Whether the projection has a bias.
+        norm: Whether the pixels of a patch, and the token made of them, are normalised, as in vit-pytorch.
+        norm_eps: Added to the variance in those norms.
 
     Raises:
         ConfigError: A size below 1, or an image that is not a whole number of patches.
     """
 
     def __init__(
-        self, image_size: int | Sequence[int], patch_size: int | Sequence[int], channels: int, dim: int
+        self,
+        image_size: int | Sequence[int],
+        patch_size: int | Sequence[int],
+        channels: int,
+        dim: int,
+        bias: bool = True,
+        norm: bool = False,
+        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         self.image_size = sides("model.net.image_size", image_size)
@@ -51,9 +61,12 @@ class PatchEmbed(nn.Module):
                 f"model.net.patch_size {shown(self.patch_size)}; the nearest size that is: {shown(nearest)}"
             )
         self.grid = (height // patch_height, width // patch_width)
-        self.proj = nn.Conv2d(channels, dim, kernel_size=self.patch_size, stride=self.patch_size)
+        self.proj = nn.Conv2d(channels, dim, kernel_size=self.patch_size, stride=self.patch_size, bias=bias)
         small(self.proj.weight)
-        nn.init.zeros_(self.proj.bias)  # type: ignore[arg-type]
+        if self.proj.bias is not None:
+            nn.init.zeros_(self.proj.bias)
+        self.norm_in = nn.LayerNorm(channels * patch_height * patch_width, eps=norm_eps) if norm else None
+        self.norm_out = nn.LayerNorm(dim, eps=norm_eps) if norm else None
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch patches dim"]:
         """Cut the images along the grid, row by row, and project each patch.
@@ -69,6 +82,9 @@ class PatchEmbed(nn.Module):
         height, width = self.patch_size
         cut = images.reshape(images.shape[0], self.channels, rows, height, columns, width)
         patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+        if self.norm_in is not None:
+            patches = self.norm_in(patches)
         # against conv2d on a CPU: 2x faster for one image, up to 8x at 2048 pixels, 1.5x in bf16 training; slower
         # only where the cut batch outgrows malloc's largest pool of 32 MiB (64 float32 images of 224 pixels)
-        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        tokens = F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        return tokens if self.norm_out is None else self.norm_out(tokens)

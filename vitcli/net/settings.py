@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Backend, Linformer, VanillaTransformer, arguments, class_path, is_plain
+from vitcli.net.backend import Linformer, VanillaTransformer
+from vitcli.net.contract import Backend, arguments, class_path, is_plain
 from vitcli.net.limits import sides
 from vitcli.net.vit import ViT
 
@@ -57,14 +58,18 @@ def _refuse_giants(chosen: Mapping[str, Any]) -> None:
     height, width = sides("model.net.image_size", net["image_size"])
     patch_height, patch_width = sides("model.net.patch_size", net["patch_size"])
     dim = net["dim"]
-    tokens = (height // patch_height) * (width // patch_width) + 1
+    tokens = (height // patch_height) * (width // patch_width) + 1 + max(0, net["registers"])
     parameters = dim * (net["channels"] * patch_height * patch_width + tokens + max(0, net["classes"]))
+    parameters += max(0, net["pre_logits"] or 0) * (dim + max(0, net["classes"]))
     backend = chosen.get("backend", partial(VanillaTransformer))
     if backend.func in (VanillaTransformer, Linformer):
         own = _completed(inspect.signature(backend.func).bind(tokens, dim, **backend.keywords))
         width = own["heads"] * own["head_dim"] if own["head_dim"] else dim
-        layer = dim * (4 * width + 2 * dim * own["mlp_ratio"]) + 2 * tokens * own.get("k", 0)
-        parameters += max(0, own["depth"] * layer)
+        k = own.get("k", 0)
+        mixtures = sum(k) if isinstance(k, tuple) else own["depth"] * k
+        mixtures *= own["heads"] if own.get("sharing") == "none" else 1
+        layer = dim * (4 * width + 2 * dim * own["mlp_ratio"])
+        parameters += max(0, own["depth"] * layer + 2 * tokens * mixtures)
     if parameters > MOST_PARAMETERS:
         raise ConfigError(f"model.net: {parameters:.1e} parameters; more than {MOST_PARAMETERS:.1e} are not built")
 
@@ -134,6 +139,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return type(value) is str and value in parts
     if origin is tuple and Ellipsis not in parts:
         return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if origin is tuple:
+        return isinstance(value, list) and len(value) > 0 and all(_fits(each, parts[0]) for each in value)
     if hint is float:
         return type(value) in (int, float) and math.isfinite(value)
     if hint in (int, bool, str, type(None)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, final, get_args
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float
@@ -11,12 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Backend, Linformer, VanillaTransformer, class_path
+from vitcli.net.backend import Linformer, VanillaTransformer
+from vitcli.net.contract import Backend, class_path
 from vitcli.net.init import linear, table
-from vitcli.net.limits import above_zero, at_least_one, share
+from vitcli.net.limits import above_zero, at_least_one, one_of, share
 from vitcli.net.patches import PatchEmbed
+from vitcli.net.pool import AttentionPool, PoolScore
+from vitcli.net.positions import Positions, sincos
+from vitcli.net.tokens import Tokens
 
-Pool = Literal["cls", "mean", "mean_patches"]
+Pool = Literal["cls", "mean", "mean_patches", "attention"]
+FinalNorm = Literal["before_pool", "after_pool", "none"]
 
 
 @final
@@ -32,15 +37,29 @@ class ViT(nn.Module):
         patch_size: Side of a patch, or height and width, in pixels.
         channels: Colour channels of the images, at least 1.
         dim: Width of a token, at least 1.
-        pool: What the head sees: cls (the class token), mean (of all tokens), mean_patches (without class token).
+        pool: What the head sees: cls (the class token), mean (of all tokens), mean_patches (without class and register
+            tokens), attention (a mean of all tokens, weighted by their answer to a learned query).
         dropout: Probability of dropping an embedded feature in training, in [0, 1); layers have their own.
-        norm_eps: Added to the variance in the last norm; 1e-6 in timm and torchvision, 1e-5 in vit-pytorch.
+        norm_eps: Added to the variance in the net's own norms; 1e-6 in timm and torchvision, 1e-5 in vit-pytorch.
         backend: The transformer between tokens and pool: VanillaTransformer, Linformer, or a Backend of your own.
         classes: Number of logits, at least 1.
+        class_token: Whether a learned class token leads the tokens; vit-pytorch's mean-pooled nets have none.
+        registers: Number of learned register tokens behind the class token, as in DINOv2 and timm's reg_tokens.
+        positions: What tells a token where it lies: learned (a table for all tokens), learned_patches (for patches
+            only; timm's no_embed_class), sincos (fixed, for patches only; vit-pytorch's SimpleViT), none.
+        patch_bias: Whether the patch projection has a bias; timm's CLIP nets have none.
+        patch_norm: Whether patches are normalised before and behind their projection, as in vit-pytorch.
+        pre_norm: Whether tokens are normalised before the backend, as in timm's CLIP nets.
+        final_norm: Where the last norm stands: before_pool, after_pool (timm's fc_norm; linformer with vit-pytorch), or
+            none (for a backend that ends with one).
+        pool_score: How attention pooling scores a token: dot (product with the query) or additive (Bahdanau).
+        pre_logits: Width of a dense layer with tanh before the head, as in torchvision and the paper's pretraining;
+            null: none.
+        head_dropout: Probability of dropping a pooled feature in training, in [0, 1).
 
     Raises:
         ConfigError: A size below 1, an image that is not a whole number of patches, a probability outside [0, 1),
-            or a backend that is none.
+            a pool without its token, or a backend that is none.
     """
 
     def __init__(
@@ -54,25 +73,57 @@ class ViT(nn.Module):
         norm_eps: float = 1e-6,
         backend: Callable[[int, int], Backend] = VanillaTransformer,
         classes: int = 1000,
+        class_token: bool = True,
+        registers: int = 0,
+        positions: Positions = "learned",
+        patch_bias: bool = True,
+        patch_norm: bool = False,
+        pre_norm: bool = False,
+        final_norm: FinalNorm = "before_pool",
+        pool_score: PoolScore = "dot",
+        pre_logits: int | None = None,
+        head_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if pool not in get_args(Pool):
-            raise ConfigError(f"model.net.pool {pool!r}: must be one of {', '.join(get_args(Pool))}")
-        self.patches = PatchEmbed(image_size, patch_size, channels, dim)
+        one_of("model.net.pool", pool, Pool)
+        one_of("model.net.positions", positions, Positions)
+        one_of("model.net.final_norm", final_norm, FinalNorm)
+        one_of("model.net.pool_score", pool_score, PoolScore)
+        if pool == "cls" and not class_token:
+            raise ConfigError("model.net.pool cls: model.net.class_token is false; choose mean")
+        above_zero("model.net.norm_eps", norm_eps)
+        self.patches = PatchEmbed(image_size, patch_size, channels, dim, patch_bias, patch_norm, norm_eps)
         self.image_size = self.patches.image_size
         self.patch_size = self.patches.patch_size
         self.channels = channels
         self.dim = dim
         self.pool = pool
         self.dropout = share("model.net.dropout", dropout)
-        self.norm_eps = above_zero("model.net.norm_eps", norm_eps)
+        self.norm_eps = norm_eps
         self.classes = at_least_one("model.net.classes", classes)
-        self.class_token = table(1, 1, dim)
-        self.pos_embed = table(1, self.tokens, dim)
+        if registers:
+            at_least_one("model.net.registers", registers)
+        self.registers = registers
+        self.positions = positions
+        self.final_norm = final_norm
+        self.pool_score = pool_score
+        self.head_dropout = share("model.net.head_dropout", head_dropout)
+        self.class_token = table(1, 1, dim) if class_token else None
+        self.register_tokens = table(1, registers, dim) if registers else None
+        self.pos_embed: Tensor | None
+        if positions in ("sincos", "none"):
+            fixed = sincos(self.grid, dim) if positions == "sincos" else None
+            self.register_buffer("pos_embed", fixed, persistent=False)
+        else:
+            self.pos_embed = table(1, self.tokens if positions == "learned" else self.tokens - self.prefix, dim)
+        self.pre_norm = nn.LayerNorm(dim, eps=norm_eps) if pre_norm else None
         self.backend = backend(self.tokens, dim)
         self._probe()
-        self.norm = nn.LayerNorm(dim, eps=norm_eps)
-        self.head = linear(dim, classes)
+        self.norm = nn.LayerNorm(dim, eps=norm_eps) if final_norm != "none" else None
+        self.attention_pool = AttentionPool(dim, pool_score) if pool == "attention" else None
+        width = dim if pre_logits is None else at_least_one("model.net.pre_logits", pre_logits)
+        self.pre_logits = linear(dim, width) if pre_logits is not None else None
+        self.head = linear(width, classes)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -80,28 +131,53 @@ class ViT(nn.Module):
         return self.patches.grid
 
     @property
-    def tokens(self) -> int:
-        """Number of tokens: the patches and the class token."""
-        rows, columns = self.grid
-        return rows * columns + 1
+    def prefix(self) -> int:
+        """Number of tokens before the patches: the class token and the registers."""
+        return int(self.class_token is not None) + self.registers
+
+    @property
+    def tokens(self) -> Tokens:
+        """Number of tokens: the prefix and the patches."""
+        return Tokens(self.prefix, self.grid)
+
+    def embed(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
+        """Class token, registers and patches, each told where it lies."""
+        tokens: Tensor = self.patches(images)
+        lead = [
+            part.expand(tokens.shape[0], -1, -1)
+            for part in (self.class_token, self.register_tokens)
+            if part is not None
+        ]
+        if self.pos_embed is not None and self.positions != "learned":
+            tokens = tokens + self.pos_embed
+        if lead:
+            tokens = torch.cat([*lead, tokens], dim=1)
+        if self.pos_embed is not None and self.positions == "learned":
+            tokens = tokens + self.pos_embed
+        tokens = F.dropout(tokens, self.dropout, self.training)
+        return tokens if self.pre_norm is None else self.pre_norm(tokens)
 
     def features(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """All tokens behind the last norm, the class token first."""
-        patches = self.patches(images)
-        tokens = torch.cat([self.class_token.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
-        normed: Tensor = self.norm(self.backend(F.dropout(tokens, self.dropout, self.training)))
-        return normed
+        """All tokens behind the backend, and behind the last norm where that stands before the pool; prefix first."""
+        tokens: Tensor = self.backend(self.embed(images))
+        return self.norm(tokens) if self.norm is not None and self.final_norm == "before_pool" else tokens
+
+    def pooled(self, features: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch dim"]:
+        """What the head sees of the features."""
+        if self.attention_pool is not None:
+            pooled: Tensor = self.attention_pool(features)
+        elif self.pool == "cls":
+            pooled = features[:, 0]
+        else:
+            pooled = features[:, self.prefix if self.pool == "mean_patches" else 0 :].mean(dim=1)
+        return self.norm(pooled) if self.norm is not None and self.final_norm == "after_pool" else pooled
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
-        features = self.features(images)
-        if self.pool == "cls":
-            pooled = features[:, 0]
-        elif self.pool == "mean":
-            pooled = features.mean(dim=1)
-        else:
-            pooled = features[:, 1:].mean(dim=1)
-        logits: Tensor = self.head(pooled)
+        pooled = self.pooled(self.features(images))
+        if self.pre_logits is not None:
+            pooled = self.pre_logits(pooled).tanh()
+        logits: Tensor = self.head(F.dropout(pooled, self.head_dropout, self.training))
         return logits
 
     def settings(self) -> dict[str, Any]:
@@ -116,6 +192,16 @@ class ViT(nn.Module):
             "norm_eps": self.norm_eps,
             "backend": {"class_path": class_path(type(self.backend)), "init_args": self.backend.settings()},
             "classes": self.classes,
+            "class_token": self.class_token is not None,
+            "registers": self.registers,
+            "positions": self.positions,
+            "patch_bias": self.patches.proj.bias is not None,
+            "patch_norm": self.patches.norm_in is not None,
+            "pre_norm": self.pre_norm is not None,
+            "final_norm": self.final_norm,
+            "pool_score": self.pool_score,
+            "pre_logits": None if self.pre_logits is None else self.pre_logits.out_features,
+            "head_dropout": self.head_dropout,
         }
 
     def _probe(self) -> None:
@@ -123,11 +209,12 @@ class ViT(nn.Module):
         name = type(backend).__name__
         if not isinstance(backend, Backend):
             raise ConfigError(f"model.net.backend {name}: is no Backend; derive it from vitcli.net.Backend")
-        if isinstance(backend, VanillaTransformer | Linformer) or self.class_token.is_meta:
+        weight = self.patches.proj.weight
+        if isinstance(backend, VanillaTransformer | Linformer) or weight.is_meta:
             return
-        shape = (1, self.tokens, self.dim)
+        shape = (1, int(self.tokens), self.dim)
         # evenly spaced, not drawn: a probe must not move the random numbers of the run
-        tokens = torch.linspace(-1, 1, self.tokens * self.dim).to(self.class_token).reshape(shape)
+        tokens = torch.linspace(-1, 1, self.tokens * self.dim).to(weight).reshape(shape)
         training = backend.training
         try:
             with torch.no_grad():
@@ -140,5 +227,7 @@ class ViT(nn.Module):
         if not isinstance(output, Tensor) or output.shape != shape:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
             raise ConfigError(f"model.net.backend {name}: returned {got} for tokens of shape {shape}; both must agree")
+        if output.dtype != tokens.dtype:
+            raise ConfigError(f"model.net.backend {name}: returned {output.dtype} for {tokens.dtype}; both must agree")
         if not output.isfinite().all():
             raise ConfigError(f"model.net.backend {name}: returned infinite or undefined numbers for plain tokens")

@@ -1,0 +1,122 @@
+"""Tensors in files: read safetensors and torch's, write safetensors that say what net they are."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vitcli.errors import ConfigError, WeightsError
+from vitcli.net import ViT, build
+from vitcli.weights.importer import fill, import_net
+from vitcli.weights.table import Found, unwrap
+
+NET = "net"
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file that holds nothing but data, without their wrappers.
+
+    Raises:
+        WeightsError: No such file, a broken one, one with code in it, or one without tensors.
+    """
+    path = Path(path)
+    if _is_safetensors(path):
+        try:
+            return unwrap(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"weights {path}: a broken safetensors file: {_line(error)}") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            held = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error) or path.read_bytes()[:1] == b"\x80":
+            raise WeightsError(
+                f"weights {path}: may run code when it is opened, so it is not; save its tensors as safetensors "
+                "where it was made"
+            ) from error
+        raise WeightsError(f"weights {path}: neither safetensors nor a torch file") from error
+    except Exception as error:
+        raise WeightsError(f"weights {path}: neither safetensors nor a whole torch file: {_line(error)}") from error
+    return unwrap(held)
+
+
+def save_tensors(net: ViT, path: str | Path, **more: Any) -> None:
+    """Write a net as safetensors, with its settings, and whatever plain values are given, as JSON in the header.
+
+    Args:
+        net: The net.
+        path: The file; what stands there is replaced once the new one is whole.
+        **more: Plain values by name, e.g. preprocess or classes.
+    """
+    path = Path(path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    part = path.with_name(f".{path.name}.part")
+    save_file(
+        tensors,
+        part,
+        metadata={NET: json.dumps(net.settings()), **{key: json.dumps(value) for key, value in more.items()}},
+    )
+    part.replace(path)
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What save_tensors wrote beside the tensors: the net's settings under net, and the rest; empty for other files.
+
+    Raises:
+        WeightsError: No such file, a broken one, or a header that is not what save_tensors writes.
+    """
+    path = Path(path)
+    if not _is_safetensors(path):
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return {key: json.loads(value) for key, value in metadata.items()} if NET in metadata else {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"weights {path}: a broken header: {_line(error)}") from error
+
+
+def open_net(path: str | Path, **said: Any) -> ViT:
+    """The net of a file in evaluation mode: one of ours as it says itself, or a peer's by import_net.
+
+    Args:
+        path: A file.
+        **said: What import_net is told of a peer's tensors.
+
+    Raises:
+        WeightsError: As read_tensors and import_net raise it, or something said of a file of ours.
+    """
+    settings = read_metadata(path).get(NET)
+    tensors = read_tensors(path)
+    try:
+        if settings is None:
+            return import_net(tensors, **said)
+        if said and said != {"source": "auto"}:
+            raise WeightsError(f"weights: says itself what net it is; leave out {', '.join(said)}")
+        net = build(settings)
+        fill(net, Found(dict(tensors), {}))
+    except (ConfigError, WeightsError) as error:
+        raise WeightsError(f"weights {path}: {str(error).removeprefix('weights: ')}") from error
+    return net.eval()
+
+
+def _is_safetensors(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise WeightsError(f"weights {path}: cannot be read: {error.strerror or error}") from error
+    return start[8:] == b"{" or path.suffix == ".safetensors"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
