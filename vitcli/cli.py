@@ -110,7 +110,7 @@ class Cli(LightningCLI):
                 found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}
                 self.config = parser.parse_object(found, self.config)
         except argparse.ArgumentError as error:
-            raise ConfigError(one_line(str(error), parser)) from error
+            raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
 
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from vitcli.data import ImageData
 from vitcli.net import Backend
@@ -36,12 +36,13 @@ EXPECTED = re.compile(r"Expected an? (?P<type>[^.]*?)(?=[.]? (?:- |Got|Given)|$)
 GIVEN = re.compile(r"(?:Given value|Got value): (?P<value>.*?)(?= - |[.]? Got value|$)")
 
 
-def one_line(message: str, parser: ArgumentParser) -> str:
+def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     """A complaint of jsonargparse as vitcli says it: key and value as typed, why, and a remedy.
 
     Args:
         message: What the parser raised.
         parser: The parser, which knows the keys there are.
+        words: The words that were parsed.
     """
     text = " ".join(message.split())
     keys = PARSER_KEY.findall(text)
@@ -61,6 +62,9 @@ def one_line(message: str, parser: ArgumentParser) -> str:
             return _class(keys[0], name["name"] or name["other"])
     if unknown := NO_KEY.search(text):
         return _key(unknown["typed"] or ".".join(filter(None, (unknown["group"], unknown["option"]))), _keys(parser))
+    if choices := _choices(key, parser):
+        given = GIVEN.findall(text) or re.findall(rf"--{re.escape(key)}[ =](\S+)", " ".join(words))
+        return f"{' '.join([key, *given[:1]])}: must be one of {', '.join(choices)}"
     expected = [kind for kind in EXPECTED.findall(text) if "NoneType" not in kind]
     given = GIVEN.findall(text)
     if key and expected and given:
@@ -105,6 +109,11 @@ def _key(typed: str, keys: set[str]) -> str:
 def _near(typed: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(typed, list(names), n=1, cutoff=0.5)
     return f"did you mean {near[0]}? " if near else ""
+
+
+def _choices(key: str, parser: ArgumentParser) -> list[str]:
+    kinds = [getattr(action, "_typehint", None) for action in parser._actions if action.dest == key]
+    return [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
 
 
 def _keys(parser: ArgumentParser) -> set[str]:

@@ -1,8 +1,7 @@
-"""jsonargparse reads the constructors: a net from words and files, overlays that commute, errors we can recognise."""
+"""jsonargparse reads the constructors: a net from words and files, overlays that commute."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 
 import pytest
@@ -43,7 +42,7 @@ SIZE = {"depth": 2, "heads": 4}
 
 
 def test_the_default_is_the_vanilla_transformer(parser):
-    net = parser.instantiate(parser.parse_args([])).net
+    net = parser.instantiate_classes(parser.parse_args([])).net
     assert type(net) is ViT
     assert type(net.backend) is VanillaTransformer
     assert (net.image_size, net.dim, net.backend.depth) == ((224, 224), 192, 12)
@@ -54,7 +53,7 @@ def test_the_command_line_chooses_the_backend_and_its_k(parser):
     path, chosen = backend_of(config)
     assert path == "vitcli.net.Linformer"
     assert (chosen["k"], chosen["depth"]) == (16, 2)
-    backend = parser.instantiate(config).net.backend
+    backend = parser.instantiate_classes(config).net.backend
     assert type(backend) is Linformer
     assert (backend.k, len(backend.blocks)) == (16, 2)
 
@@ -63,7 +62,7 @@ def test_the_command_line_chooses_the_backend_and_its_k(parser):
 def test_depth_alone_reaches_the_default_backend(parser, spelling):
     config = parser.parse_args([spelling, "2"])
     assert config.net.backend.class_path == "vitcli.net.VanillaTransformer"
-    assert len(parser.instantiate(config).net.backend.blocks) == 2
+    assert len(parser.instantiate_classes(config).net.backend.blocks) == 2
 
 
 def test_a_file_chooses_backend_and_sizes(parser, overlay):
@@ -71,7 +70,7 @@ def test_a_file_chooses_backend_and_sizes(parser, overlay):
         image_size=[64, 32], patch_size=16, dim=32, pool="mean", classes=2,
         backend={"class_path": "Linformer", "init_args": {"k": 3, **SIZE}},
     )  # fmt: skip
-    net = parser.instantiate(parser.parse_args([run])).net
+    net = parser.instantiate_classes(parser.parse_args([run])).net
     assert (net.image_size, net.patch_size, net.tokens, net.classes) == ((64, 32), (16, 16), 9, 2)
     assert net.backend.blocks[1].attention.project_keys.shape == (9, 3)
 
@@ -111,24 +110,6 @@ def test_what_is_dumped_parses_to_the_same_net(parser, tmp_path):
     assert yaml.safe_load(dumped.read_text())["net"]["backend"]["class_path"] == "vitcli.net.Linformer"
 
 
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
-        (["--net.backend=Linfromer"], 'Parser key "net.backend":\n  Expected a dot import path string: Linfromer'),
-        (["--net.backend=torch.nn.Linear"], "Expected 'torch.nn.Linear' to be a subclass of <class 'Backend'>"),
-        (["--net.backend=Linformer", "--net.backend.kk=1"], "Option 'kk' is not accepted. Got value: "),
-        (["--net.backend.k=1"], "Option 'k' is not accepted. Got value: "),
-        (["--net.backend.tokens=1"], "Option 'tokens' is not accepted. Got value: "),
-        (["--net.backend.depth=two"], "Parser key \"depth\":\n    Expected a <class 'int'>. Got value: two"),
-        (["--net.pool=max"], 'Parser key "net.pool":\n  Expected a typing.Literal'),
-    ],
-)
-def test_mistakes_are_told_in_words_that_the_command_line_can_recognise(parser, words, text):
-    with pytest.raises(argparse.ArgumentError) as caught:
-        parser.parse_args(words)
-    assert text in str(caught.value)
-
-
 def test_help_knows_both_backends_and_their_arguments(parser, capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--net.backend.help=Linformer"])
@@ -140,7 +121,7 @@ def test_help_knows_both_backends_and_their_arguments(parser, capsys):
 @pytest.mark.parametrize(("word", "k"), [("5", 5), ("[5, 3]", (5, 3))])
 def test_k_is_one_number_or_one_for_each_layer(parser, word, k):
     words = ["--net.backend=Linformer", "--net.backend.depth=2", f"--net.backend.k={word}", "--net.backend.sharing=kv"]
-    backend = parser.instantiate(parser.parse_args(words)).net.backend
+    backend = parser.instantiate_classes(parser.parse_args(words)).net.backend
     assert (backend.k, backend.sharing) == (k, "kv")
 
 
@@ -153,7 +134,7 @@ def test_every_option_of_the_net_is_a_word(parser):
         "--net.backend.out_proj=unbiased", "--net.backend.stochastic_depth=0.1",
         "--net.backend.activation_checkpointing=true",
     ]  # fmt: skip
-    net = parser.instantiate(parser.parse_args(words)).net
+    net = parser.instantiate_classes(parser.parse_args(words)).net
     settings = net.settings() | net.backend.settings()
     for word in words:
         key, value = word.split("=")

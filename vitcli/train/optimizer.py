@@ -115,7 +115,7 @@ def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     free: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
-            is_table = name.endswith(("class_token", "pos_embed"))
+            is_table = name.endswith(("class_token", "register_tokens", "pos_embed"))
             (free if parameter.ndim <= 1 or is_table else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
