@@ -33,7 +33,7 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--data.root", "empty"], ["data.root empty"]),
         (["--data.root", "a_file"], ["data.root a_file", "file"]),
         (["--model.net.backend", "Linforme"], ["Linforme", "did you mean Linformer", "VanillaTransformer"]),
-        (["--model.net.backend", "torch.nn.Linear"], ["torch.nn.Linear", "Linformer, VanillaTransformer"]),
+        (["--model.net.backend", "torch.nn.Linear"], ["torch.nn.Linear", "Linformer", "VanillaTransformer"]),
         (
             ["--model.net.backend", "Linformer", "--model.net.backend.kk", "3"],
             ["model.net.backend.kk", "Linformer", "k"],

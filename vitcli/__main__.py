@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage.of_verb(first))
         return 0
 
+    if first == "import":
+        from vitcli import importing
+
+        return importing.run(words[1:])
     from vitcli.cli import run
 
     return run(first, words[1:])

@@ -27,6 +27,7 @@ class Arguments:
         words: All words after the verb, as typed.
         configs: Config files in their order.
         ckpt_path: As typed, if at all.
+        weights: As typed, if at all.
         run: Where the run lies.
         root: The image folder, as typed, if at all.
     """
@@ -35,6 +36,7 @@ class Arguments:
     words: tuple[str, ...]
     configs: tuple[str, ...]
     ckpt_path: str | None
+    weights: str | None
     run: RunOptions
     root: str | None
 
@@ -56,8 +58,13 @@ class Arguments:
             ConfigError: validate, test or predict were given none: random weights have no score.
         """
         parent = Path(self.run.dir)
+        if self.ckpt_path is not None and self.weights is not None:
+            raise ConfigError(
+                f"--weights {self.weights}: not together with --ckpt_path {self.ckpt_path}; a checkpoint continues its "
+                "run, weights start a new one"
+            )
         if self.ckpt_path is None:
-            if self.verb in EVALUATING and not self.only_asks:
+            if self.verb in EVALUATING and self.weights is None and not self.only_asks:
                 raise ConfigError(f"--ckpt_path is missing: {self.verb} needs trained weights; {_known_runs(parent)}")
             return None
         run = find(parent, self.run_name, exact=self.run.name is not None)
@@ -76,7 +83,7 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", "-c", action="append", default=[])
-    for name in ("--ckpt_path", "--run.name", "--run.dir", "--data.root", "--data.init_args.root"):
+    for name in ("--ckpt_path", "--weights", "--run.name", "--run.dir", "--data.root", "--data.init_args.root"):
         parser.add_argument(name)
     try:
         typed = vars(parser.parse_known_args(list(words))[0])
@@ -86,13 +93,14 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
     for config in typed["config"]:
         said |= _told_by(config)
     said |= {key: value for key, value in typed.items() if value is not None}
-    ckpt_path = said.get("ckpt_path")
+    ckpt_path, weights = said.get("ckpt_path"), said.get("weights")
     root = said.get("data.root", said.get("data.init_args.root"))
     return Arguments(
         verb=verb,
         words=tuple(words),
         configs=tuple(typed["config"]),
         ckpt_path=None if ckpt_path in {None, "", "null"} else str(ckpt_path),
+        weights=None if weights in {None, "", "null"} else str(weights),
         run=RunOptions(said.get("run.name"), str(said.get("run.dir") or RunOptions().dir)),
         root=None if root is None else str(root),
     )
@@ -119,8 +127,8 @@ def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[s
     run = run_of(checkpoint)
     if run is not None and arguments.verb != "predict":
         own = load_config(str(run.config("fit")))
-        own.pop("ckpt_path", None)
-        own.pop("run", None)
+        for key in ("ckpt_path", "weights", "run"):
+            own.pop(key, None)
         if arguments.verb in ("validate", "test"):
             precision = (own.get("trainer") or {}).get("precision")
             own = {"data": own.get("data")} | ({"trainer": {"precision": precision}} if precision else {})
@@ -168,8 +176,9 @@ def continued_run(checkpoint: Path | None) -> Run | None:
 def _told_by(config: str) -> dict[str, Any]:
     content = load_config(config)
     told: dict[str, Any] = {}
-    if content.get("ckpt_path") is not None:
-        told["ckpt_path"] = content["ckpt_path"]
+    for key in ("ckpt_path", "weights"):
+        if content.get(key) is not None:
+            told[key] = content[key]
     for key, value in (content.get("run") or {}).items():
         told[f"run.{key}"] = value
     data = content.get("data")

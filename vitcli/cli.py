@@ -24,6 +24,7 @@ from vitcli.contract import contradictions, describe
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError, UserError, WeightsError
 from vitcli.outcome import outcome
+from vitcli.pretrained import Pretrained, open_pretrained
 from vitcli.rows import keep_previous
 from vitcli.run import Run, RunOptions, claim
 from vitcli.train.checkpoint import read_checkpoint
@@ -34,6 +35,7 @@ from vitcli.train.predictions import PredictionWriter
 from vitcli.train.progress import EpochLines, Unreadable
 from vitcli.train.reseed import Reseed
 from vitcli.train.wandb_log import PatientWandbLogger, wandb_logger
+from vitcli.weights import load_into
 
 DEFAULT_EPOCHS = 20
 TRAINER_DEFAULTS = {
@@ -68,6 +70,9 @@ class Cli(LightningCLI):
         self.arguments: Arguments = read_arguments(verb, words)
         self.checkpoint: Path | None = self.arguments.checkpoint()
         self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+        weights = None if self.arguments.only_asks else self.arguments.weights
+        self.pretrained: Pretrained | None = open_pretrained(weights) if weights else None
+        self.started = ""
         self.run: Run | None = None
         super().__init__(
             Classifier,
@@ -87,6 +92,7 @@ class Cli(LightningCLI):
         """The sections beside trainer, model and data, and what follows from what."""
         parser.add_argument("--help-all", action="help", help="Show all options and exit.")
         parser.add_argument("--ckpt_path", type=str | None, help="A .ckpt file, a run folder, 'last' or 'best'.")
+        parser.add_argument("--weights", type=str | None, help="Weights to start from: a file, timm:NAME, ...")
         parser.add_class_arguments(RunOptions, "run")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
@@ -103,6 +109,8 @@ class Cli(LightningCLI):
         """Parse the words over what the run and its checkpoint say; read the classes of a new run from its folders."""
         settings = self.saved.get("hyper_parameters", {})
         bases = base_configs(self.arguments, self.checkpoint, settings)
+        if self.pretrained is not None:
+            bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
             words = [f"--config={json.dumps(base)}" for base in bases] + list(args)
             self.config = parser.parse_args(words)
@@ -119,6 +127,7 @@ class Cli(LightningCLI):
         self.config_init = self.parser.instantiate_classes(config)
         self.model, self.datamodule = self.config_init.model, self.config_init.data
         self._honour_checkpoint()
+        self._start_from_weights()
         self.keep_last = KeepLast()
         self.trainer = self.instantiate_trainer(logger=False, **self._trainer_settings())
         if _is_first():
@@ -153,6 +162,8 @@ class Cli(LightningCLI):
             return
         changes = contradictions(self.saved["hyper_parameters"], dict(self.model.hparams))
         for key, was, now in changes:
+            if key == "compile":
+                continue
             if self.verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
                 raise ConfigError(
                     f"model.{key} {now}: contradicts the checkpoint {self.checkpoint}, which has {was}; "
@@ -169,6 +180,16 @@ class Cli(LightningCLI):
                     f"--ckpt_path {self.checkpoint}: its tensors do not fit its net: {summary}"
                 ) from error
 
+    def _start_from_weights(self) -> None:
+        """Start the net from weights; a head of other classes stays as it was drawn."""
+        if self.pretrained is None:
+            return
+        same_classes = self.verb != "fit" or self.pretrained.classes == self.model.classes
+        report = load_into(
+            self.model.net, self.pretrained.net, resampling=self.pretrained.resampling, head=same_classes
+        )
+        self.started = f"weights: {self.pretrained.name}: {report}"
+
     def _run(self) -> Run:
         """The checkpoint's own run, unless the user names another place; else a new one."""
         options, continued = self.arguments.run, continued_run(self.checkpoint)
@@ -176,7 +197,9 @@ class Cli(LightningCLI):
             parent = continued.folder.parent if options.dir == RunOptions().dir else Path(options.dir)
             wished = parent / (options.name or continued.name)
             return continued if wished.resolve() == continued.folder.resolve() else claim(parent, wished.name)
-        name = options.name or (self.checkpoint.stem if self.checkpoint else self.arguments.run_name)
+        # what is scored or predicted without a run of its own goes by its weights
+        weights = self.checkpoint or (Path(self.arguments.weights or "") if self.verb != "fit" else None)
+        name = options.name or (weights.stem.replace(":", "-") if weights else self.arguments.run_name)
         return claim(Path(options.dir), name)
 
     def _lay_out(self, run: Run) -> None:
@@ -243,6 +266,8 @@ class Cli(LightningCLI):
     def _say_what(self) -> None:
         for line in [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices]:
             print(line)
+        if self.pretrained is not None:
+            print(self.started)
         if self.verb == "fit" and self.checkpoint is not None:
             print(f"going on from {self.checkpoint}, step {self.saved['global_step']}")
         sys.stdout.flush()

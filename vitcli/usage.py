@@ -9,11 +9,21 @@ VERBS = {
     "validate": "score a checkpoint on the validation images",
     "test": "score a checkpoint on the test images",
     "predict": "write a table of predictions for any folder of images",
+    "import": "turn other people's weights into a file to start from",
 }
 
 OPTIONS = {
     "--config": "a run or an overlay in YAML; may be given several times, later ones win",
     "--ckpt_path": "a .ckpt file, a run's folder, 'last' or 'best'",
+    "--weights": "weights to start from: a file, timm:NAME or torchvision:NAME",
+    "--out": "the safetensors file to write",
+    "--source": "auto, timm, torchvision or vit_pytorch",
+    "--heads": "number of heads, where the tensors do not show it",
+    "--image_size": "side of the picture in pixels, where the tensors do not show it",
+    "--pool": "cls, mean or mean_patches, where the source does not show it",
+    "--norm_eps": "epsilon of the norms, where it is not the source's own",
+    "--activation": "gelu, gelu_tanh or quick_gelu",
+    "--classes": "a text file with a class name on each line",
     "--data": "FolderData, CatsDogsData, ShapesData or UnlabelledData",
     "--data.root": "the folder of images",
     "--data.batch_size": "images a step, on each process",
@@ -50,6 +60,7 @@ SHORT = {
         "--trainer.max_epochs",
         *DEVICES,
         "--trainer.logger",
+        "--weights",
         "--ckpt_path",
         "--run.name",
         "--run.dir",
@@ -59,11 +70,22 @@ SHORT = {
     "test": ("--ckpt_path", *COMMON, *DEVICES, "--predictions.path"),
     "predict": (
         "--ckpt_path",
+        "--weights",
         "--data.root",
         "--data.batch_size",
         "--data.num_workers",
         *DEVICES,
         "--predictions.path",
+    ),
+    "import": (
+        "--out",
+        "--source",
+        "--heads",
+        "--image_size",
+        "--pool",
+        "--norm_eps",
+        "--activation",
+        "--classes",
     ),
 }
 
@@ -76,6 +98,7 @@ EXAMPLES = {
     "validate": ("vitcli validate --ckpt_path runs/cats_dogs",),
     "test": ("vitcli test --ckpt_path runs/cats_dogs", "vitcli test --ckpt_path runs/cats_dogs --data.root others/"),
     "predict": ("vitcli predict --ckpt_path runs/cats_dogs --data.root holiday/",),
+    "import": ("vitcli import deit_tiny.safetensors --classes imagenet.txt --out deit_tiny_vitcli.safetensors",),
 }
 
 NOTES = {
@@ -84,6 +107,7 @@ NOTES = {
     "validate": "Net, classes and preprocessing come from the checkpoint, the images from its run unless you say so.",
     "test": "Net, classes and preprocessing come from the checkpoint, the images from its run unless you say so.",
     "predict": "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.",
+    "import": "The file may be safetensors or torch's (tensors only), timm:NAME or torchvision:NAME.",
 }
 
 
@@ -106,12 +130,17 @@ def of_verb(verb: str) -> str:
     """The text of ``vitcli VERB -h``."""
     options = "\n".join(f"  {name:<27} {OPTIONS[name]}" for name in SHORT[verb])
     examples = "\n".join(f"  {example}" for example in EXAMPLES[verb])
-    return (
-        f"usage: vitcli {verb} [OPTIONS]\n\n"
+    usual = (
+        f"usage: vitcli {verb} {'FILE --out FILE ' if verb == 'import' else ''}[OPTIONS]\n\n"
         f"{VERBS[verb].capitalize()}.\n\n"
         f"example:\n{examples}\n\n"
         f"usual options:\n{options}\n\n"
-        f"{NOTES[verb]}\n"
+        f"{NOTES[verb]}"
+    )
+    if verb == "import":
+        return usual
+    return (
+        f"{usual}\n"
         f"All options: vitcli {verb} --help-all; those of a class: vitcli {verb} --data.help FolderData; "
         f"the config they make: vitcli {verb} --print_config."
     )

@@ -36,7 +36,7 @@ def test_the_shortest_runs_have_a_rate(total: int):
 def test_matrices_decay_and_vectors_tokens_and_positions_do_not():
     net = tiny()
     names = {id(parameter): name for name, parameter in net.named_parameters()}
-    decayed, free = ([names[id(p)] for p in group["params"]] for group in decay_groups(net, 0.1))
+    decayed, free = ([names[id(p)] for p in group["params"]] for group in decay_groups(net, AdamW(weight_decay=0.1)))
     assert "patches.proj.weight" in decayed
     assert "backend.blocks.0.attention.qkv.weight" in decayed
     assert {"class_token", "pos_embed", "norm.weight", "head.bias"} <= set(free)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import lightning.pytorch as pl
@@ -42,10 +43,13 @@ class Classifier(pl.LightningModule):
         optimizer: AdamW's settings.
         schedule: The course of the learning rate over the run.
         label_smoothing: Share of the target spread evenly over all classes in training, in [0, 1).
+        freeze: Parts of the net that are not trained: patterns of parameter names such as ``patches.*``, or
+            ``backbone`` for everything but the head.
+        compile: Whether the net is compiled by torch before its first step; its tensors keep their names.
 
     Raises:
         ConfigError: Fewer than two classes, a name twice, a number of classes other than the net's, a net
-            of other than three channels, or a label smoothing outside [0, 1).
+            of other than three channels, a label smoothing outside [0, 1), or a pattern that freezes nothing.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class Classifier(pl.LightningModule):
         optimizer: AdamW = AdamW(),  # noqa: B008 -- frozen
         schedule: WarmupCosine = WarmupCosine(),  # noqa: B008 -- frozen
         label_smoothing: float = 0.0,
+        freeze: tuple[str, ...] = (),
+        compile: bool = False,  # noqa: A002 -- torch's own word
     ) -> None:
         super().__init__()
         classes = tuple(classes)
@@ -76,6 +82,9 @@ class Classifier(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        _freeze(net, freeze)
+        if compile:
+            net.compile()
         self.save_hyperparameters(
             {
                 "net": net.settings(),
@@ -84,6 +93,8 @@ class Classifier(pl.LightningModule):
                 "optimizer": plain(optimizer),
                 "schedule": plain(schedule),
                 "label_smoothing": label_smoothing,
+                "freeze": list(freeze),
+                "compile": compile,
             },
             logger=False,
         )
@@ -107,6 +118,7 @@ class Classifier(pl.LightningModule):
                 optimizer=from_plain(AdamW, settings["optimizer"]),
                 schedule=from_plain(WarmupCosine, settings["schedule"]),
                 label_smoothing=float(settings["label_smoothing"]),
+                freeze=tuple(str(pattern) for pattern in settings.get("freeze", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"the checkpoint's settings do not describe a vitcli classifier: {error}") from error
@@ -204,6 +216,23 @@ class Classifier(pl.LightningModule):
         record(metrics, logits.softmax(dim=1), labels)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+
+
+def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        matched = [
+            parameter
+            for name, parameter in net.named_parameters()
+            if (not name.startswith("head.") if pattern == "backbone" else fnmatch(name, pattern))
+        ]
+        if not matched:
+            names = ", ".join(sorted({name.split(".")[0] for name, _ in net.named_parameters()}))
+            raise ConfigError(
+                f"model.freeze {pattern}: matches no parameter; say backbone, or a pattern such as "
+                f"backend.blocks.0.*; the net has {names}"
+            )
+        for parameter in matched:
+            parameter.requires_grad_(False)
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
+# parameters that are looked up, not multiplied by
+TABLES = ("class_token", "register_tokens", "pos_embed")
+
 
 @dataclass(frozen=True)
 class AdamW:
@@ -25,15 +29,19 @@ class AdamW:
         weight_decay: Decoupled weight decay of the matrices; biases, norms, tokens and positions have none.
         betas: Decay rates of the running averages of the gradient and of its square.
         eps: Added to the denominator.
+        layer_decay: Learning rate of a block as a fraction of the block above it, in (0, 1]; 1 is the same for all.
+            For fine-tuning: the layers next to the pixels need the least change (BEiT, Bao et al. 2022).
 
     Raises:
-        ConfigError: A learning rate that is not above 0, a negative decay, a beta outside [0, 1).
+        ConfigError: A learning rate that is not above 0, a negative decay, a beta outside [0, 1), a layer decay
+            outside (0, 1].
     """
 
     lr: float = 1e-3
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -42,6 +50,8 @@ class AdamW:
             raise ConfigError(f"model.optimizer.weight_decay {self.weight_decay}: cannot be negative; 0 is none")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"model.optimizer.betas {self.betas}: both must lie in [0, 1), e.g. 0.9 and 0.999")
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"model.optimizer.layer_decay {self.layer_decay}: must lie in (0, 1]; 1 is none")
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ class StepSchedule(LRScheduler):
     def get_lr(self) -> list[float | torch.Tensor]:
         """The learning rate of each parameter group at the current step."""
         rate = self.settings.lr * self.schedule.factor(self.last_epoch, self.total)
-        return [rate for _ in self.optimizer.param_groups]
+        return [rate * group["scale"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """The step, and nothing else."""
@@ -109,30 +119,47 @@ class StepSchedule(LRScheduler):
         self._last_lr = self.get_lr()
 
 
-def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two parameter groups: matrices decay; vectors, tokens and positions do not (the rule of DeiT and timm)."""
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+def layer_of(name: str, depth: int) -> int:
+    """How far above the pixels a parameter stands: 0 patches and tokens, 1 to depth the blocks, depth + 1 the rest.
+
+    Args:
+        name: Name of the parameter in the net.
+        depth: Number of blocks.
+    """
+    if match := re.match(r"backend\.(?:\w+\.)*?(\d+)\.", name):
+        return min(int(match[1]), depth - 1) + 1
+    return 0 if name.startswith(("patches.", "pre_norm.", *TABLES)) else depth + 1
+
+
+def decay_groups(net: nn.Module, settings: AdamW) -> list[dict[str, Any]]:
+    """Parameter groups: matrices decay; vectors, tokens and positions do not (the rule of DeiT and timm).
+
+    Frozen parameters are in none. With a layer decay there are two groups a layer, each with the ``scale`` of its
+    learning rate.
+    """
+    depth = getattr(getattr(net, "backend", None), "depth", 0) or 1
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in net.named_parameters():
-        if parameter.requires_grad:
-            is_table = name.endswith(("class_token", "register_tokens", "pos_embed"))
-            (free if parameter.ndim <= 1 or is_table else decayed).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+        if not parameter.requires_grad:
+            continue
+        layer = layer_of(name, depth) if settings.layer_decay < 1 else depth + 1
+        decays = parameter.ndim > 1 and not name.endswith(TABLES)
+        group = {"weight_decay": settings.weight_decay if decays else 0.0, "decays": decays}
+        scale = settings.layer_decay ** (depth + 1 - layer)
+        groups.setdefault((layer, decays), {"params": [], "scale": scale, **group})["params"].append(parameter)
+    return [groups[key] for key in sorted(groups, key=lambda key: (key[0], not key[1]))]
 
 
 def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
-    """AdamW over a net's decay groups, which keeps today's settings when a checkpoint's state is loaded into it."""
-    optimizer = torch.optim.AdamW(
-        decay_groups(net, settings.weight_decay),
-        lr=settings.lr,
-        betas=settings.betas,
-        eps=settings.eps,
-    )
+    """AdamW over a net's parameter groups, which keeps today's settings when a checkpoint's state is loaded into it."""
+    today = decay_groups(net, settings)
+    kept = [{key: group[key] for key in ("weight_decay", "scale")} for group in today]
+    optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps)
 
     def keep_settings(loaded: Optimizer) -> None:
         # a checkpoint holds the settings of the day it was written; a resumed run obeys those of today
-        for group, weight_decay in zip(loaded.param_groups, (settings.weight_decay, 0.0), strict=True):
-            group.update(weight_decay=weight_decay, betas=settings.betas, eps=settings.eps)
+        for group, own in zip(loaded.param_groups, kept, strict=True):
+            group.update(own, betas=settings.betas, eps=settings.eps)
 
     optimizer.register_load_state_dict_post_hook(keep_settings)
     return optimizer

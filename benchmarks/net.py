@@ -1,0 +1,250 @@
+"""How fast is the net, and how much memory does it take, beside its peers?
+
+    make install
+    .venv/bin/python benchmarks/net.py                                  # all cells; on two cores about an hour
+    .venv/bin/python benchmarks/net.py --quick --cells 224-train-bf16   # fewer rounds of two cells
+    .venv/bin/python benchmarks/net.py --json net.json                  # and every round's figures
+
+A cell is a size, a task, a number format and a batch, e.g. ``224-train-bf16-b64``: ViTs of depth 12 and 8 heads at 224
+pixels / patch 32 / dim 128 / k 64, and at 2048 / 32 / 512 / 256. ``forward`` is inference without gradients, ``train``
+forward, cross-entropy and backward, without an optimiser. bf16 is autocast, for all alike. Its contestants are alive at
+once and take turns (see interleave.py). Memory is the peak of a step over what is held between steps: gradients and
+activations, not weights; resident on a CPU, allocated on a GPU. The machine should have nothing else to do: rounds in
+which others burnt more than 0.15 core are dropped. On a GPU each contestant also runs compiled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import warnings
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from interleave import CORES, Job, Outcome, available_bytes, interleave
+
+DEPTH, HEADS, CLASSES = 12, 8, 2
+COMPILED = ", compiled"
+
+
+class Cell(NamedTuple):
+    """One size, task, number format and batch."""
+
+    image_size: int
+    patch_size: int
+    dim: int
+    k: int
+    task: str
+    precision: str
+    batch: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.image_size}-{self.task}-{self.precision}-b{self.batch}"
+
+    @property
+    def tokens(self) -> int:
+        return (self.image_size // self.patch_size) ** 2 + 1
+
+
+SIZES = ((224, 32, 128, 64, 64), (224, 32, 128, 64, 1), (2048, 32, 512, 256, 1))
+CELLS = [
+    Cell(image_size, patch_size, dim, k, task, precision, batch)
+    for image_size, patch_size, dim, k, batch in SIZES
+    for task in ("forward", "train")
+    for precision in ("fp32", "bf16")
+]
+
+
+def ours(cell: Cell, backend: str, checkpointing: bool = False):
+    from vitcli import net
+
+    own = {"k": cell.k} if backend == "Linformer" else {}
+    make = partial(getattr(net, backend), depth=DEPTH, heads=HEADS, activation_checkpointing=checkpointing, **own)
+    return net.ViT(cell.image_size, cell.patch_size, dim=cell.dim, classes=CLASSES, backend=make)
+
+
+def timm(cell: Cell):
+    from timm.models.vision_transformer import VisionTransformer
+
+    sizes = {"embed_dim": cell.dim, "depth": DEPTH, "num_heads": HEADS, "num_classes": CLASSES}
+    return VisionTransformer(cell.image_size, cell.patch_size, **sizes)
+
+
+def torchvision(cell: Cell):
+    from torchvision.models import VisionTransformer
+
+    sizes = {"hidden_dim": cell.dim, "mlp_dim": 4 * cell.dim, "num_classes": CLASSES}
+    return VisionTransformer(cell.image_size, cell.patch_size, DEPTH, HEADS, **sizes)
+
+
+def vit_pytorch(cell: Cell, kind: str):
+    import vit_pytorch
+
+    sizes = {"image_size": cell.image_size, "patch_size": cell.patch_size, "dim": cell.dim, "num_classes": CLASSES}
+    if kind == "linformer":
+        from linformer import Linformer
+        from vit_pytorch.efficient import ViT
+
+        return ViT(**sizes, transformer=Linformer(cell.dim, cell.tokens, DEPTH, k=cell.k, heads=HEADS))
+    head = {"dim_head": cell.dim // HEADS} if kind == "divided" else {}
+    return vit_pytorch.ViT(**sizes, depth=DEPTH, heads=HEADS, mlp_dim=4 * cell.dim, **head)
+
+
+class Contestant(NamedTuple):
+    """A net: how it is made, the packages it needs (none: ours), its kind of attention, the cells it takes part in."""
+
+    make: Callable[[Cell], Any]
+    packages: tuple[str, ...] = ()
+    kind: str = "full"
+    plain: bool = False  # keeps every attention weight for the backward pass
+    cells: tuple[str, ...] = ("",)  # how their names begin
+
+
+VANILLA, LINFORMER = partial(ours, backend="VanillaTransformer"), partial(ours, backend="Linformer")
+LARGE = ("2048-train",)
+PEER = ("vit_pytorch",)
+CONTESTANTS = {
+    "vitcli Vanilla": Contestant(VANILLA),
+    "vitcli Vanilla, checkpointed": Contestant(partial(VANILLA, checkpointing=True), cells=LARGE),
+    "timm": Contestant(timm, ("timm",)),
+    "torchvision": Contestant(torchvision, ("torchvision",)),
+    "vit_pytorch, dim / heads": Contestant(partial(vit_pytorch, kind="divided"), PEER, plain=True),
+    # heads of 64 features, which at 2048 pixels is dim / heads
+    "vit_pytorch, default": Contestant(partial(vit_pytorch, kind="default"), PEER, plain=True, cells=("224",)),
+    "vitcli Linformer": Contestant(LINFORMER, kind="linformer"),
+    "vitcli Linformer, checkpointed": Contestant(partial(LINFORMER, checkpointing=True), kind="linformer", cells=LARGE),
+    "vit_pytorch + linformer": Contestant(partial(vit_pytorch, kind="linformer"), (*PEER, "linformer"), "linformer"),
+}
+
+
+def known(name: str) -> Contestant:
+    return CONTESTANTS[name.removesuffix(COMPILED)]
+
+
+def prepare(name: str, cell: Cell, device: str, threads: int) -> Job:
+    """In the worker: the net, its images, and a step."""
+    import torch
+
+    warnings.simplefilter("ignore")  # Linformer says that k = 64 does not pay for 50 tokens
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    net = known(name).make(cell).to(device).train(cell.task == "train")
+    if name.endswith(COMPILED):
+        net.compile()
+    images = torch.randn(cell.batch, 3, cell.image_size, cell.image_size, device=device)
+    labels = torch.randint(CLASSES, (cell.batch,), device=device)
+    autocast = torch.autocast(device, torch.bfloat16, enabled=cell.precision == "bf16")
+
+    def step() -> None:
+        with torch.inference_mode(cell.task == "forward"), autocast:
+            logits = net(images)
+            loss = torch.nn.functional.cross_entropy(logits, labels) if net.training else None
+        if loss is not None:
+            loss.backward()
+            net.zero_grad(set_to_none=True)
+
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    return Job(step, wait, device)
+
+
+def missing(name: str, cell: Cell, free_bytes: float) -> str | None:
+    """Why a contestant cannot take part, if it cannot."""
+    if absent := [package for package in known(name).packages if find_spec(package) is None]:
+        return f"{', '.join(absent)} is not installed"
+    # scores, softmax and dropout of each layer, in float32 under autocast too
+    needed = 3 * 4 * DEPTH * HEADS * cell.batch * cell.tokens**2
+    if known(name).plain and cell.task == "train" and needed > free_bytes / 2:
+        return f"its attention weights need about {needed / 1e9:.0f} GB; {free_bytes / 1e9:.0f} GB are free"
+    return None
+
+
+def spread(figures: list[float], digits: int = 2) -> str:
+    """Median, and from where to where."""
+    return f"{statistics.median(figures):.{digits}f} ({min(figures):.{digits}f}-{max(figures):.{digits}f})"
+
+
+def rivals(name: str, rates: dict[str, list[float]]) -> dict[str, str]:
+    """The best peers for one of ours, by median: of all and of the same attention; compiled ones apart."""
+    best: dict[str, str] = {}
+    for compiled in ("", COMPILED):
+        peers = [peer for peer in rates if known(peer).packages and (COMPILED in peer) == bool(compiled)]
+        alike = [peer for peer in peers if known(peer).kind == known(name).kind]
+        for group, label in ((peers, "best peer"), (alike, f"best {known(name).kind} peer")):
+            if group:
+                peer = max(group, key=lambda peer: statistics.median(rates[peer]))
+                best[peer] = f"{best[peer]}, {label}{compiled}" if peer in best else label + compiled
+    return best
+
+
+def tell(cell: Cell, outcome: Outcome, rounds: int, limit: float) -> None:
+    """Print a cell's figures and ratios."""
+    for name, reason in outcome.left_out.items():
+        print(f"  left out: {name}: {reason}")
+    kept = max(map(len, outcome.turns.values()), default=0)
+    print(f"  {kept} rounds kept of {rounds} wanted; {outcome.dropped} dropped: others burnt over {limit:g} core")
+    if kept < rounds:
+        print(f"  TOO FEW QUIET ROUNDS ({kept} of {rounds}): do not trust these figures; free the machine, run again")
+    if not kept:
+        return
+    rates = {name: [cell.batch / turn.seconds for turn in turns] for name, turns in outcome.turns.items()}
+    print(f"  {'':38} {'img/s (min-max)':>26} {'memory':>11} {'others':>11}")
+    for name, figures in rates.items():
+        others = statistics.median(turn.others for turn in outcome.turns[name])
+        memory = f"{outcome.memory_bytes[name] / 1e6:,.0f} MB"
+        print(f"  {name:38} {spread(figures):>26} {memory:>11} {others:6.2f} core")
+    for name in rates:
+        for peer, label in ({} if known(name).packages else rivals(name, rates)).items():
+            ratios = [mine / theirs for mine, theirs in zip(rates[name], rates[peer], strict=True)]
+            memory = outcome.memory_bytes[name] / max(1, outcome.memory_bytes[peer])
+            print(f"  {name} / {peer} ({label}): speed {spread(ratios)}x, memory {memory:.2f}x")
+
+
+def main() -> None:
+    """Run the cells asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--cells", nargs="+", default=[""], metavar="PART", help="only cells with one of these in their name")
+    add("--only", nargs="+", default=[""], metavar="PART", help="only contestants with one of these in their name")
+    add("--quick", action="store_true", help="3 rounds a cell, to see that it runs; no evidence")
+    add("--rounds", type=int, help="quiet rounds a cell (21; 7 at 2048 pixels), of at most 4 times as many")
+    add("--limit", type=float, default=0.15, help="cores others may burn in a turn (0.15)")
+    add("--slow", type=float, default=60.0, help="leave out who needs more seconds a step (60)")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    add("--threads", type=int, default=CORES, help=f"torch's threads ({CORES}, the cores)")
+    add("--json", type=Path, metavar="FILE", help="write every kept round here, as [seconds a step, others' cores]")
+    args = parser.parse_args()
+    cells = [cell for cell in CELLS if any(part in cell.name for part in args.cells)]
+    if not cells:
+        parser.error(f"--cells {' '.join(args.cells)}: no such cell; there are {', '.join(c.name for c in CELLS)}")
+
+    import torch
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()}, {CORES} cores"
+    print(f"{device} ({machine}), torch {torch.__version__}, {args.threads} threads", flush=True)
+    everyone = [*CONTESTANTS, *((name + COMPILED for name in CONTESTANTS) if device == "cuda" else ())]
+    everyone = [name for name in everyone if any(part in name for part in args.only)]
+    records = []
+    for cell in cells:
+        rounds = args.rounds or (3 if args.quick else 7 if cell.image_size == 2048 else 21)
+        print(f"\n{cell.name}", flush=True)
+        free_bytes = torch.cuda.mem_get_info()[0] if device == "cuda" else available_bytes()
+        names = [name for name in everyone if cell.name.startswith(known(name).cells)]
+        absent = {name: reason for name in names if (reason := missing(name, cell, free_bytes))}
+        present = {name: (name, cell, device, args.threads) for name in names if name not in absent}
+        outcome = interleave(present, prepare, rounds, 4 * rounds, args.limit, args.slow)
+        outcome.left_out.update(absent)
+        tell(cell, outcome, rounds, args.limit)
+        records.append({"cell": cell.name, **cell._asdict(), "device": machine, **outcome._asdict()})
+        if args.json:
+            args.json.write_text(json.dumps(records, indent=1, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Weights to start from, wherever they lie: a file, a checkpoint, or a name that timm or torchvision knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from torch import Tensor
+
+from vitcli.errors import WeightsError
+from vitcli.net import ViT, build
+from vitcli.net.resample import Resampling
+from vitcli.train.checkpoint import read_checkpoint
+from vitcli.weights import import_net, open_net, read_metadata
+
+LIBRARIES = ("timm", "torchvision")
+
+
+@final
+@dataclass(frozen=True)
+class Pretrained:
+    """A net to start from, and what is known of how its images were prepared.
+
+    Args:
+        name: As the user typed it.
+        net: The net, in eval mode.
+        classes: Names of its logits, where they are known.
+        preprocess: Crop, interpolation, mean and std, where they are known.
+        resampling: Whose way of resampling positions is its own.
+    """
+
+    name: str
+    net: ViT
+    classes: tuple[str, ...] | None
+    preprocess: dict[str, Any]
+    resampling: Resampling = "timm"
+
+    def base_config(self, *, fresh: bool) -> dict[str, Any]:
+        """The model section that holds where the user types nothing else.
+
+        Args:
+            fresh: Whether the classes are to be those of new images; else they are the weights' own.
+        """
+        settings = self.net.settings()
+        classes = settings.pop("classes")
+        model: dict[str, Any] = {"net": settings, "preprocess": self.preprocess}
+        if not fresh:
+            model["classes"] = list(self.classes or [f"class_{number}" for number in range(classes)])
+        return {"model": model}
+
+
+def open_pretrained(spec: str, **said: Any) -> Pretrained:
+    """The weights that ``--weights`` means.
+
+    Args:
+        spec: A file of ours (safetensors or a checkpoint), a peer's file, ``timm:NAME`` or ``torchvision:NAME``.
+        **said: What ``import_net`` is told of a peer's tensors.
+
+    Raises:
+        WeightsError: There are none, they cannot be fetched, or they make no net of ours.
+    """
+    library, _, name = spec.partition(":")
+    if library in LIBRARIES and name:
+        return (_timm if library == "timm" else _torchvision)(spec, name, said)
+    path = Path(spec)
+    if not path.is_file():
+        raise WeightsError(
+            f"--weights {spec}: no such file; name a safetensors or torch file, timm:NAME or torchvision:NAME"
+        )
+    if path.suffix == ".ckpt":
+        return _checkpoint(spec)
+    metadata = read_metadata(path)
+    classes = metadata.get("classes")
+    preprocess = metadata.get("preprocess") or {}
+    preprocess.pop("size", None)
+    resampling: Resampling = "torchvision" if metadata.get("source") == "torchvision" else "timm"
+    return Pretrained(spec, open_net(path, **said), tuple(classes) if classes else None, preprocess, resampling)
+
+
+def _checkpoint(spec: str) -> Pretrained:
+    content = read_checkpoint(spec)
+    settings = content["hyper_parameters"]
+    net = build(settings["net"])
+    try:
+        net.load_state_dict(_below("net.", content["state_dict"]))
+    except RuntimeError as error:
+        raise WeightsError(f"--weights {spec}: its tensors do not fit its own settings") from error
+    preprocess = {key: value for key, value in settings["preprocess"].items() if key != "size"}
+    return Pretrained(spec, net.eval(), tuple(settings["classes"]), preprocess)
+
+
+def _timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
+    import timm
+    from timm.data.imagenet_info import ImageNetInfo
+
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except Exception as error:
+        raise _unavailable(spec, error) from error
+    config: Any = model.pretrained_cfg
+    crop = {"crop_fraction": float(config["crop_pct"]), "interpolation": str(config["interpolation"])}
+    preprocess = crop | {"mean": list(config["mean"]), "std": list(config["std"])}
+    classes = None
+    if model.num_classes == 1000:
+        info = ImageNetInfo("imagenet-1k")
+        classes = tuple(_distinct([str(info.index_to_description(number)) for number in range(1000)]))
+    return Pretrained(spec, import_net(model.state_dict(), **{"source": "timm", **said}), classes, preprocess)
+
+
+def _torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    try:
+        weights = get_model_weights(name).DEFAULT
+        tensors = weights.get_state_dict(progress=True)
+    except Exception as error:
+        raise _unavailable(spec, error) from error
+    preset = weights.transforms()
+    preprocess = {
+        "crop_fraction": preset.crop_size[0] / preset.resize_size[0],
+        "interpolation": preset.interpolation.value,
+        "mean": list(preset.mean),
+        "std": list(preset.std),
+    }
+    classes = tuple(_distinct(list(weights.meta["categories"])))
+    net = import_net(tensors, **{"source": "torchvision", **said})
+    return Pretrained(spec, net, classes, preprocess, "torchvision")
+
+
+def _unavailable(spec: str, error: Exception) -> WeightsError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return WeightsError(f"--weights {spec}: not to be had: {reason}; check the name and the network, or give a file")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """ImageNet names two of its classes alike (crane, maillot): the later ones get their number."""
+    seen: set[str] = set()
+    distinct = []
+    for number, name in enumerate(names):
+        distinct.append(f"{name} ({number})" if name in seen else name)
+        seen.add(name)
+    return distinct
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
