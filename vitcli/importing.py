@@ -6,10 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn, final
 
 from vitcli.errors import UserError, WeightsError
 from vitcli.pretrained import open_pretrained
 from vitcli.weights import save_tensors
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    """argparse exits by itself on an unknown option, whatever it is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise argparse.ArgumentError(None, message)
 
 
 def run(words: Sequence[str]) -> int:
@@ -46,7 +55,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vitcli import", exit_on_error=False, add_help=False)
+    parser = _Parser(prog="vitcli import", exit_on_error=False, add_help=False, allow_abbrev=False)
     parser.add_argument("file")
     parser.add_argument("--out", required=True)
     parser.add_argument("--source", choices=["auto", "timm", "torchvision", "vit_pytorch"])
