@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -15,14 +13,14 @@ from typing import Any, final
 from jsonargparse import ArgumentParser, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from vitcli.arguments import Arguments, base_configs, continued_run, read_arguments
-from vitcli.complaint import one_line
-from vitcli.contract import contradictions, describe
+from vitcli.complaint import one_line, users_mistake
+from vitcli.contract import describe, honour
 from vitcli.data import ImageData
-from vitcli.errors import ConfigError, UserError, WeightsError
+from vitcli.errors import ConfigError, UserError
 from vitcli.outcome import outcome
 from vitcli.pretrained import Pretrained, open_pretrained
 from vitcli.rows import keep_previous
@@ -35,16 +33,9 @@ from vitcli.train.predictions import PredictionWriter
 from vitcli.train.progress import EpochLines, Unreadable
 from vitcli.train.reseed import Reseed
 from vitcli.train.wandb_log import PatientWandbLogger, wandb_logger
+from vitcli.trainer import TRAINER_DEFAULTS, quieten, take_wandb, trainer_settings
 from vitcli.weights import load_into
 
-DEFAULT_EPOCHS = 20
-TRAINER_DEFAULTS = {
-    "gradient_clip_val": 1.0,
-    "log_every_n_steps": 10,
-    "num_sanity_val_steps": 0,
-    "enable_model_summary": False,
-    "use_distributed_sampler": False,
-}
 CHECKPOINT_DEFAULTS = {
     "checkpoint.filename": "best",
     "checkpoint.monitor": "val/accuracy",
@@ -72,7 +63,7 @@ class Cli(LightningCLI):
         self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         weights = None if self.arguments.only_asks else self.arguments.weights
         self.pretrained: Pretrained | None = open_pretrained(weights) if weights else None
-        self.started = ""
+        self.told: list[str] = []
         self.run: Run | None = None
         super().__init__(
             Classifier,
@@ -123,13 +114,18 @@ class Cli(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
         config = self.config.clone()
-        wandb_options = _take_wandb(config.trainer)
+        wandb_options = take_wandb(config.trainer)
         self.config_init = self.parser.instantiate_classes(config)
         self.model, self.datamodule = self.config_init.model, self.config_init.data
-        self._honour_checkpoint()
+        if self.checkpoint is not None:
+            self.told += honour(self.model, self.saved, self.checkpoint, self.verb)
         self._start_from_weights()
         self.keep_last = KeepLast()
-        self.trainer = self.instantiate_trainer(logger=False, **self._trainer_settings())
+        own: list[Callback] = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
+        settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
+        # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
+        self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
+        self.trainer = self.instantiate_trainer(logger=False, **settings)
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
@@ -156,30 +152,6 @@ class Cli(LightningCLI):
             if isinstance(logger, PatientWandbLogger):
                 logger.finish()
 
-    def _honour_checkpoint(self) -> None:
-        """The checkpoint decides what the net is; in fit, the user decides how it is trained from here on."""
-        if self.checkpoint is None:
-            return
-        changes = contradictions(self.saved["hyper_parameters"], dict(self.model.hparams))
-        for key, was, now in changes:
-            if key == "compile":
-                continue
-            if self.verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
-                raise ConfigError(
-                    f"model.{key} {now}: contradicts the checkpoint {self.checkpoint}, which has {was}; "
-                    "leave it out (also from --config), or start a new run without --ckpt_path"
-                )
-            if _is_first():
-                print(f"changed: model.{key} {was} -> {now}")
-        if self.verb != "fit":
-            try:
-                self.model.load_state_dict(self.saved["state_dict"])
-            except RuntimeError as error:
-                summary = " ".join(str(error).split())[:300]
-                raise WeightsError(
-                    f"--ckpt_path {self.checkpoint}: its tensors do not fit its net: {summary}"
-                ) from error
-
     def _start_from_weights(self) -> None:
         """Start the net from weights; a head of other classes stays as it was drawn."""
         if self.pretrained is None:
@@ -188,7 +160,7 @@ class Cli(LightningCLI):
         report = load_into(
             self.model.net, self.pretrained.net, resampling=self.pretrained.resampling, head=same_classes
         )
-        self.started = f"weights: {self.pretrained.name}: {report}"
+        self.told.append(f"weights: {self.pretrained.name}: {report}")
 
     def _run(self) -> Run:
         """The checkpoint's own run, unless the user names another place; else a new one."""
@@ -236,41 +208,11 @@ class Cli(LightningCLI):
             logger.log_hyperparams(self._plain_config())
         return [*loggers, csv]
 
-    def _trainer_settings(self) -> dict[str, Any]:
-        trainer = self.config_init.trainer
-        if trainer.use_distributed_sampler:
-            raise ConfigError(
-                "trainer.use_distributed_sampler true: vitcli deals the images out to the processes itself, each "
-                "exactly once, where Lightning's sampler repeats some; leave it out"
-            )
-        if trainer.max_epochs == -1 and trainer.max_steps == -1:
-            raise ConfigError(
-                "trainer.max_epochs -1: the learning rate has to know where the run ends; "
-                "give a number of epochs, or trainer.max_steps"
-            )
-        # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
-        own: list[Callback] = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
-        shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
-        if shown:
-            # the same bar everywhere; Lightning takes another one where rich happens to be installed
-            own.append(TQDMProgressBar())
-        self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
-        settings: dict[str, Any] = {
-            "default_root_dir": trainer.default_root_dir or self.arguments.run.dir,
-            "enable_progress_bar": shown,
-        }
-        if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
-            settings["max_epochs"] = DEFAULT_EPOCHS
-        return settings
-
     def _say_what(self) -> None:
-        for line in [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices]:
-            print(line)
-        if self.pretrained is not None:
-            print(self.started)
+        lines = [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices, *self.told]
         if self.verb == "fit" and self.checkpoint is not None:
-            print(f"going on from {self.checkpoint}, step {self.saved['global_step']}")
-        sys.stdout.flush()
+            lines.append(f"going on from {self.checkpoint}, step {self.saved['global_step']}")
+        print("\n".join(lines), flush=True)
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -283,16 +225,16 @@ def run(verb: str, words: Sequence[str]) -> int:
     Returns:
         Exit code: 0 done, 2 a mistake of the user's, told in one line, 130 stopped by Ctrl-C.
     """
-    _quieten()
+    quieten()
     cli: Cli | None = None
     try:
         cli = Cli(verb, words)
         cli.execute()
     except (UserError, ValueError, MisconfigurationException) as error:
-        complaint = _complaint(error)
-        if complaint is None:
+        told = users_mistake(error)
+        if told is None:
             raise
-        print(f"vitcli {verb}: error: {' '.join(complaint.split())}", file=sys.stderr)
+        print(f"vitcli {verb}: error: {' '.join(told.split())}", file=sys.stderr)
         return 2
     except Interrupted:
         if cli is not None and cli.run is not None:
@@ -313,35 +255,6 @@ def _is_first() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def _complaint(error: BaseException) -> str | None:
-    """What to tell the user; None for an error that is no fault of theirs.
-
-    The parser wraps what a constructor raises in errors of its own, and Lightning has its own name for a setting
-    that cannot be.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    # older versions of jsonargparse keep of a constructor's error only the words, in a list of what it had tried
-    if isinstance(error, ValueError) and (
-        told := re.search(r"^  - ((?:data|model)\.\S+ .*)$", str(error), re.MULTILINE)
-    ):
-        return told[1]
-    return f"trainer: {error}" if isinstance(error, MisconfigurationException) else None
-
-
-def _take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
-    """Take WandbLogger out of a trainer's config: it is built when the run's folder, which keeps its id, is known."""
-    given = trainer.logger
-    listed = given if isinstance(given, list) else [given]
-    wandb = [one for one in listed if isinstance(one, Namespace) and one.class_path.endswith(".WandbLogger")]
-    if wandb:
-        trainer.logger = [one for one in listed if one not in wandb] or None
-    return [one.init_args.as_dict() if one.get("init_args") else {} for one in wandb]
-
-
 def _build_data(config: Namespace) -> ImageData:
     """The data module alone, to ask it for its classes before a model that needs them can be built."""
     parser = ArgumentParser(exit_on_error=False)
@@ -352,24 +265,3 @@ def _build_data(config: Namespace) -> ImageData:
 
 def _both_sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _quieten() -> None:
-    """Silence what Lightning and its friends say about themselves, and nothing else."""
-    import logging
-
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # a line, as everything else that the user is told
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
-    for message in (
-        ".*instantiate_classes.*deprecated.*",
-        ".*`LightningCLI`'s args parameter.*",
-        ".*number of training batches .* is smaller than the logging interval.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
-        ".*does not have many workers.*",
-        ".*dataloader is not resumable.*",
-        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-        ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
 from vitcli.data import ImageData
+from vitcli.errors import UserError
 from vitcli.net import Backend
 
 if TYPE_CHECKING:
@@ -71,6 +74,25 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
         kinds = " or ".join(dict.fromkeys(re.sub(r"<class '([\w.]+)'>", r"\1", kind) for kind in expected))
         return f"{key} {given[0]}: not {kinds}; give one"
     return text[:LONGEST]
+
+
+def users_mistake(error: BaseException) -> str | None:
+    """What to tell the user; None for an error that is no fault of theirs.
+
+    The parser wraps what a constructor raises in errors of its own, and Lightning has its own name for a setting
+    that cannot be.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    # older versions of jsonargparse keep of a constructor's error only the words, in a list of what it had tried
+    if isinstance(error, ValueError) and (
+        told := re.search(r"^  - ((?:data|model)\.\S+ .*)$", str(error), re.MULTILINE)
+    ):
+        return told[1]
+    return f"trainer: {error}" if isinstance(error, MisconfigurationException) else None
 
 
 def _class(key: str, typed: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitcli.data.module import SPLITS_OF_STAGE
+from vitcli.errors import ConfigError, WeightsError
+from vitcli.net.counts import macs, parameters
 
 if TYPE_CHECKING:
     from vitcli.data import ImageData
@@ -23,13 +26,49 @@ def contradictions(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
     found: list[tuple[str, Any, Any]] = []
     if was.get("class_path") != now.get("class_path"):
         return [(prefix.rstrip("."), _short(was.get("class_path")), _short(now.get("class_path")))]
-    for key in {**was, **now}:
+    # what an older checkpoint did not know yet is not contradicted
+    for key in was:
         before, today = was.get(key), now.get(key)
         if isinstance(before, Mapping) and isinstance(today, Mapping):
             found += contradictions(before, today, prefix if key == "init_args" else f"{prefix}{key}.")
         elif before != today:
             found.append((f"{prefix}{key}", before, today))
     return found
+
+
+def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: str) -> list[str]:
+    """The checkpoint decides what the net is; in fit, the user decides how it is trained from here on.
+
+    Args:
+        model: The classifier as configured; unless it is trained on, it takes the checkpoint's tensors.
+        saved: Content of the checkpoint.
+        checkpoint: Its path, for the message.
+        verb: fit, validate, test or predict.
+
+    Returns:
+        A line for each setting that the user has changed.
+
+    Raises:
+        ConfigError: A setting contradicts the checkpoint.
+        WeightsError: The checkpoint's tensors do not fit its own net.
+    """
+    lines = []
+    for key, was, now in contradictions(saved["hyper_parameters"], dict(model.hparams)):
+        if key == "compile":
+            continue
+        if verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
+            raise ConfigError(
+                f"model.{key} {now}: contradicts the checkpoint {checkpoint}, which has {was}; "
+                "leave it out (also from --config), or start a new run without --ckpt_path"
+            )
+        lines.append(f"changed: model.{key} {was} -> {now}")
+    if verb != "fit":
+        try:
+            model.load_state_dict(saved["state_dict"])
+        except RuntimeError as error:
+            summary = " ".join(str(error).split())[:300]
+            raise WeightsError(f"--ckpt_path {checkpoint}: its tensors do not fit its net: {summary}") from error
+    return lines
 
 
 def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
@@ -41,15 +80,16 @@ def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
         verb: fit, validate, test or predict.
     """
     net = model.net
-    parameters = sum(parameter.numel() for parameter in net.parameters())
     counts = ", ".join(
         f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images"
         for split in SPLITS_OF_STAGE[verb]
     )
     names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")
     backend = type(net.backend).__name__
+    # counting takes a second or so, which is nothing to a training
+    effort = f", {macs(net) / 1e9:.3f} GMAC an image" if verb == "fit" else ""
     return [
-        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters:,} parameters",
+        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters(net):,} parameters{effort}",
         f"data: {counts}; {len(model.classes)} classes: {names}",
     ]
 

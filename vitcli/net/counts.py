@@ -1,0 +1,28 @@
+"""How much is a net? Its parameters, and the multiplications that one image takes."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vitcli.net.vit import ViT
+
+
+def parameters(net: ViT) -> int:
+    """Number of parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def macs(net: ViT) -> int:
+    """Multiply-accumulates of a forward pass of one image, counted by torch on a copy without numbers.
+
+    Matrix products, convolutions and attention count; norms, activations and biases do not, as in the tables of the
+    ViT papers. A FLOP count is twice this.
+    """
+    shadow = copy.deepcopy(net).to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shadow(torch.empty(1, net.channels, *net.image_size, device="meta"))
+    flops: int = counter.get_total_flops()
+    return flops // 2
