@@ -75,6 +75,7 @@ def quieten() -> None:
         ".*number of training batches .* is smaller than the logging interval.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*does not have many workers.*",
+        ".*The dirpath has changed from.*",
         ".*dataloader is not resumable.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",
