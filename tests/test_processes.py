@@ -123,3 +123,23 @@ def test_a_wandb_that_cannot_be_reached_stops_nothing(
     good(done)
     assert "offline" in done.stderr
     assert time.monotonic() - start < 120
+
+
+def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, vitcli: Vitcli):
+    good(vitcli(*FIT, "--trainer.max_epochs", "1", "--run.name", "run"))
+    many = Path("many")
+    many.mkdir()
+    image = next((photos / "test").rglob("*.png"))
+    for number in range(3000):
+        (many / f"{number}.png").symlink_to(image)
+    program = str(Path(sys.executable).with_name("vitcli"))
+    words = ["predict", "--ckpt_path", "runs/run", "--data.root", "many", "--data.batch_size", "1", *CPU]
+    with subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        part = Path("runs/run/predictions.csv.part-0")
+        while running.poll() is None and not (part.is_file() and part.read_text().count("\n") > 5):
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert not Path("runs/run/predictions.csv").exists()

@@ -241,7 +241,10 @@ def run(verb: str, words: Sequence[str]) -> int:
             where, step = cli.run.folder, cli.trainer.global_step
             print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {where}", flush=True)
         return 130
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning turns Ctrl-C into an exit of its own, with 1
+        if isinstance(stop, SystemExit) and stop.code != 1:
+            raise
         print(f"vitcli {verb}: stopped", file=sys.stderr)
         return 130
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from vitcli.train.predictions import PredictionWriter
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
+
+KEPT = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv", "config.yaml")
 
 
 def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
@@ -37,7 +40,7 @@ def _fit(trainer: pl.Trainer, run: Run) -> list[str]:
     reached = f", best {saver.monitor} {float(best):.4f}" if best is not None else ""
     return [
         f"done: {trainer.current_epoch} epochs, {trainer.global_step} steps{reached}",
-        f"run: {run.folder} (checkpoints/best.ckpt, checkpoints/last.ckpt, metrics.csv, config.yaml)",
+        f"run: {run.folder} ({', '.join(name for name in KEPT if (run.folder / name).is_file())})",
         f"next: vitcli test --ckpt_path {run.folder}",
     ]
 
@@ -45,7 +48,9 @@ def _fit(trainer: pl.Trainer, run: Run) -> list[str]:
 def _scores(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
     scores = {key: float(value) for key, value in sorted(trainer.callback_metrics.items())}
     path = run.scores(verb)
-    path.write_text(json.dumps({"checkpoint": str(checkpoint), **scores}, indent=2) + "\n", encoding="utf-8")
+    # JSON has no word for a number that is none, such as the AUROC of a single class
+    numbers = {key: None if math.isnan(value) else value for key, value in scores.items()}
+    path.write_text(json.dumps({"checkpoint": str(checkpoint), **numbers}, indent=2) + "\n", encoding="utf-8")
     lines = [f"{key} {value:.6f}" for key, value in scores.items()]
     table = _table(trainer) if verb == "test" else []
     return [*lines, *table, f"scores: {path}"]
