@@ -60,3 +60,14 @@ def test_sizes_that_do_not_fit_are_refused_in_one_line(image_size, patch_size, c
     with pytest.raises(ConfigError) as caught:
         PatchEmbed(image_size, patch_size, channels, dim)
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolved_and_cut_patches_are_the_same(bias):
+    embed = PatchEmbed((32, 48), (8, 16), 3, 24, bias=bias)
+    images = torch.randn(5, 3, 32, 48)
+    cut = embed(images)
+    with torch.no_grad():
+        assert embed._is_faster_as_convolution(images)
+        convolved = embed(images)
+    torch.testing.assert_close(convolved, cut, rtol=0, atol=1e-5)
