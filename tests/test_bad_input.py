@@ -174,6 +174,8 @@ def test_a_checkpoint_that_is_none_is_refused(fitted: Path, capsys: pytest.Captu
         ("net.backend", {"class_path": "evil.Evil", "init_args": {}}),
         ("net.pool", {"class_path": "evil.Evil"}),
         ("preprocess", {"class_path": "evil.Evil", "init_args": {}}),
+        ("preprocess", {"class_path": "evil.Evil"}),
+        ("schedule", {"class_path": "evil.Evil", "warmup_fraction": 0.1}),
         ("preprocess.mean", {"class_path": "evil.Evil"}),
         ("optimizer", {"class_path": "evil.Evil", "init_args": {}}),
         ("optimizer", "evil.Evil"),

@@ -18,7 +18,7 @@ from tests.conftest import CPU
 from vitcli.__main__ import main
 from vitcli.rows import read_rows
 from vitcli.train import Classifier
-from vitcli.weights import open_net
+from vitcli.weights import open_net, save_tensors
 
 HEADS = ["--heads", "2"]
 
@@ -177,3 +177,16 @@ def test_a_name_that_cannot_be_fetched_gets_one_line(photos: Path, capsys: pytes
         err = capsys.readouterr().err
         assert err.count("\n") == 1
         assert f"--weights {spec}" in err
+
+
+@pytest.mark.parametrize("value", [{"class_path": "evil.Evil"}, {"mean": {"class_path": "evil.Evil"}}, ["evil.Evil"]])
+def test_weights_that_name_a_module_import_nothing(
+    ours: Path, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, value: object
+):
+    Path("evil.py").write_text("from pathlib import Path\nPath('executed').touch()\nclass Evil:\n    pass\n")
+    monkeypatch.syspath_prepend(".")
+    save_tensors(open_net(ours), "bad.safetensors", preprocess=value)
+    capsys.readouterr()
+    assert main(["fit", "--weights", "bad.safetensors", "--data.root", "photos", *CPU]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("executed").exists()

@@ -12,7 +12,7 @@ from torch import Tensor
 from vitcli.errors import WeightsError
 from vitcli.net import ViT, build
 from vitcli.net.resample import Resampling
-from vitcli.train.checkpoint import read_checkpoint
+from vitcli.train.checkpoint import is_flat, names_class, read_checkpoint
 from vitcli.weights import import_net, open_net, read_metadata
 
 LIBRARIES = ("timm", "torchvision")
@@ -72,8 +72,16 @@ def open_pretrained(spec: str, **said: Any) -> Pretrained:
     if path.suffix == ".ckpt":
         return _checkpoint(spec)
     metadata = read_metadata(path)
-    classes = metadata.get("classes")
-    preprocess = metadata.get("preprocess") or {}
+    classes, preprocess = metadata.get("classes"), metadata.get("preprocess") or {}
+    if (
+        not isinstance(preprocess, dict)
+        or names_class(preprocess)
+        or not all(map(is_flat, [classes, *preprocess.values()]))
+    ):
+        raise WeightsError(
+            f"--weights {spec}: what it says of classes and preprocessing is not plain numbers and words, so it is "
+            "not opened; use a file written by vitcli import"
+        )
     preprocess.pop("size", None)
     resampling: Resampling = "torchvision" if metadata.get("source") == "torchvision" else "timm"
     return Pretrained(spec, open_net(path, **said), tuple(classes) if classes else None, preprocess, resampling)

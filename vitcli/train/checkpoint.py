@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,22 @@ def _check_plain(path: Path, settings: dict[str, Any]) -> None:
     values = [value for section in [*sections, settings] for value in section.values() if not isinstance(value, dict)]
     values += list(backend["init_args"].values()) if fine and backend else []
     inner = [one for section in sections for key, one in section.items() if isinstance(one, dict) and key != "backend"]
-    if not fine or inner or not all(map(_is_plain, values)):
+    if not fine or inner or any(map(names_class, [settings, *sections])) or not all(map(is_flat, values)):
         raise WeightsError(
             f"--ckpt_path {path}: its settings are not plain numbers and words, so it is not opened; "
             "use a checkpoint written by vitcli"
         )
 
 
-def _is_plain(value: object) -> bool:
+def names_class(section: Mapping[str, Any]) -> bool:
+    """Whether a parser would take a section for a class to import."""
+    return bool(section.keys() & {"class_path", "init_args", "dict_kwargs"})
+
+
+def is_flat(value: object) -> bool:
+    """Whether a value is a number, a word, none, or one list of such: nothing that a parser would build."""
     if isinstance(value, list):
-        return all(_is_plain(one) and not isinstance(one, list) for one in value)
+        return all(is_flat(one) and not isinstance(one, list) for one in value)
     return value is None or isinstance(value, bool | int | float | str)
 
 
