@@ -34,7 +34,7 @@ def last_line(text: str) -> str:
 
 def test_fit_leaves_one_folder_with_everything_in_it(fitted: Path):
     files = {str(path.relative_to(fitted)) for path in fitted.rglob("*") if path.is_file()}
-    assert files == {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+    assert files == {"config.yaml", "metrics.csv", "samples.png", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
     config = yaml.safe_load((fitted / "config.yaml").read_text())
     assert config["model"]["classes"] == ["circle", "square"]
     keys = set(next(csv.reader((fitted / "metrics.csv").open())))
@@ -242,7 +242,12 @@ def test_an_unreadable_training_image_is_named_and_left_out(photos: Path, capsys
     bad = next((photos / "train" / "circle").iterdir())
     bad.write_bytes(b"not an image")
     assert main(FIT) == 0
-    assert f"left out: train image train/circle/{bad.name}" in capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "data: 23 train images" in out
+    told = f"left out for this run: train image train/circle/{bad.name}: not an image (cannot identify); "
+    assert f"{told}runs/photos/left_out.csv" in out
+    saved = Path("runs/photos/left_out.csv").read_text()
+    assert saved == f"split,path,reason\ntrain,train/circle/{bad.name},not an image (cannot identify)\n"
 
 
 def test_accumulated_gradients_and_several_steps_an_epoch_fit(photos: Path):

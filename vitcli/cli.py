@@ -20,11 +20,13 @@ from vitcli.arguments import Arguments, base_configs, continued_run, read_argume
 from vitcli.complaint import one_line, users_mistake
 from vitcli.contract import describe, honour
 from vitcli.data import ImageData
+from vitcli.data.files import printable
+from vitcli.data.sheet import sample_sheet
 from vitcli.errors import ConfigError, UserError
 from vitcli.outcome import outcome
 from vitcli.pretrained import Pretrained, open_pretrained
-from vitcli.rows import keep_previous
-from vitcli.run import Run, RunOptions, claim
+from vitcli.rows import keep_previous, write_left_out
+from vitcli.run import Run, RunOptions, check_name, claim
 from vitcli.train.checkpoint import read_checkpoint
 from vitcli.train.classifier import Classifier
 from vitcli.train.csv_log import MetricsCsv
@@ -36,6 +38,8 @@ from vitcli.train.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.trainer import TRAINER_DEFAULTS, quieten, take_wandb, trainer_settings
 from vitcli.weights import load_into
 
+# beside the runs: what is known of image folders, and decoded copies
+CACHE = ".cache"
 CHECKPOINT_DEFAULTS = {
     "checkpoint.filename": "best",
     "checkpoint.monitor": "val/accuracy",
@@ -114,9 +118,13 @@ class Cli(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
         config = self.config.clone()
+        if self.arguments.run.name is not None:
+            check_name(self.arguments.run.name)
         wandb_options = take_wandb(config.trainer)
         self.config_init = self.parser.instantiate_classes(config)
         self.model, self.datamodule = self.config_init.model, self.config_init.data
+        if self.config.data.init_args.cache_dir is None:
+            self.datamodule.kept_in = Path(self.arguments.run.dir) / CACHE
         if self.checkpoint is not None:
             self.told += honour(self.model, self.saved, self.checkpoint, self.verb)
         self._start_from_weights()
@@ -131,6 +139,7 @@ class Cli(LightningCLI):
             self.datamodule.setup(self.verb)
             self.run = self._run()
             self._lay_out(self.run)
+            self._show_images(self.run)
             self._save_config(self.run)
             self._say_what()
         self.trainer.loggers = self._loggers(wandb_options)
@@ -180,6 +189,20 @@ class Cli(LightningCLI):
         checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
         predictions.path = predictions.path or str(run.predictions(self.verb))
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
+
+    def _show_images(self, run: Run) -> None:
+        """What fit trains on, and what it leaves out."""
+        if self.verb != "fit":
+            return
+        sheet = sample_sheet(self.datamodule)
+        if sheet is not None:
+            sheet.save(run.samples)
+        left_out = [(split, *pair) for split, found in self.datamodule.left_out.items() for pair in found.items()]
+        if left_out:
+            write_left_out(run.left_out, left_out)
+            split, path, reason = left_out[0]
+            more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+            self.told.append(f"left out for this run: {split} image {printable(path)}: {reason}{more}; {run.left_out}")
 
     def _save_config(self, run: Run) -> None:
         path = run.config(self.verb)

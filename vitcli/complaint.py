@@ -6,20 +6,20 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
+from jsonargparse import ArgumentParser
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from vitcli.data import ImageData
 from vitcli.errors import UserError
 from vitcli.net import Backend
 
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
-
 # the settings whose value is a class, and of which family
 CHOICES: dict[str, type] = {"model.net.backend": Backend, "data": ImageData}
 LONGEST = 400
+# known late, or from the model
+LATE = {"tokens", "dim", "preprocess", "classes"}
 
 NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|Expected '(?P<other>[\w.]+)' to be a subclass")
 # behind each |, how earlier versions of jsonargparse said it
@@ -106,9 +106,15 @@ def _option(key: str, option: str, message: str) -> str:
     kind: type | None = _subclasses(CHOICES[key]).get(found[-1].rpartition(".")[2]) if found else None
     if kind is None:
         return f"{key}.{option}: not a setting of the class chosen"
-    late = {"tokens", "dim", "preprocess", "classes"}
-    taken = [name for name in inspect.signature(kind).parameters if name not in late]
+    taken = [name for name in _arguments(kind) if name not in LATE]
     return f"{key}.{option}: not a setting of {kind.__name__}; {_near(option, taken)}it takes {', '.join(taken)}"
+
+
+def _arguments(kind: type) -> list[str]:
+    """The arguments of a class, with those that it hands on to the class above it, as a parser sees them."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind)
+    return list(dict.fromkeys(str(action.dest).split(".")[0] for action in parser._actions if action.dest != "help"))
 
 
 def _key(typed: str, keys: set[str]) -> str:

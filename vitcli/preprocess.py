@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-from PIL import Image
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vitcli.errors import ConfigError
 
@@ -13,20 +12,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Interpolation = Literal["bilinear", "bicubic"]
-RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+Resize = Literal["squash", "center_crop", "pad"]
+
+
+class Region(NamedTuple):
+    """A part of a picture by its edges, in pixels of the upright picture; it may reach beyond."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """The deterministic way of an upright RGB picture into the net; saved with the weights.
 
-    The largest centred rectangle of the net's aspect ratio is shrunk to ``crop_fraction`` of its sides and
-    resized to ``size`` with antialiasing: what timm does for evaluation (resize, then centre crop), in one
-    resampling and without rounding in between.
+    One antialiased resampling brings a region of the picture to ``size``. Which region, ``resize`` says. With
+    center_crop it is the largest centred rectangle of the net's aspect ratio, shrunk to ``crop_fraction`` of its sides:
+    what timm does for evaluation (resize, then centre crop).
 
     Args:
         size: Height and width of the picture that enters the net, in pixels; follows ``model.net.image_size``.
-        crop_fraction: Share of the largest centred rectangle that is kept, in (0, 1].
+        resize: center_crop (the middle, undistorted), squash (the whole picture, distorted), or pad (the whole
+            picture, undistorted, with the mean colour beside it).
+        crop_fraction: Share of the largest centred rectangle that center_crop keeps, in (0, 1].
         interpolation: bilinear or bicubic.
         mean: Mean of red, green and blue on a scale of 0 to 1, subtracted.
         std: Standard deviation of red, green and blue on a scale of 0 to 1, divided by.
@@ -36,6 +46,7 @@ class Preprocess:
     """
 
     size: tuple[int, int] = (224, 224)
+    resize: Resize = "center_crop"
     crop_fraction: float = 0.875
     interpolation: Interpolation = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -51,18 +62,42 @@ class Preprocess:
         if min(self.std) <= 0:
             raise ConfigError(f"model.preprocess.std {self.std}: every value must be above 0; it is divided by")
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """The centre of an upright RGB picture, resized to ``size``."""
-        height, width = self.size
-        scale = min(image.width / width, image.height / height) * self.crop_fraction
-        left = (image.width - width * scale) / 2
-        top = (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return image.resize((width, height), RESAMPLING[self.interpolation], box=box)
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """The mean colour, 0 to 255, which is next to nothing once normalised."""
+        red, green, blue = (min(255, max(0, round(255 * value))) for value in self.mean)
+        return red, green, blue
+
+    def canvas(self, height: int, width: int) -> Region:
+        """What of a picture may enter the net: all of it, or with pad, that and what lies beside it.
+
+        Args:
+            height: Of the upright picture, in pixels.
+            width: Of the upright picture, in pixels.
+        """
+        return self._centred(height, width, max) if self.resize == "pad" else Region(0, 0, width, height)
+
+    def region(self, height: int, width: int) -> Region:
+        """What of a picture enters the net in evaluation.
+
+        Args:
+            height: Of the upright picture, in pixels.
+            width: Of the upright picture, in pixels.
+        """
+        if self.resize == "center_crop":
+            return self._centred(height, width, min, self.crop_fraction)
+        return self.canvas(height, width)
+
+    def _centred(self, height: int, width: int, fit: Callable[[float, float], float], share: float = 1.0) -> Region:
+        scale = fit(width / self.size[1], height / self.size[0]) * share
+        left, top = (width - self.size[1] * scale) / 2, (height - self.size[0] * scale) / 2
+        return Region(left, top, width - left, height - top)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Bytes as the net's numbers: uint8 (batch, 3, height, width) -> float32 of the same shape."""
+        """Bytes as the net's numbers: (batch, 3, height, width) of 0 to 255 -> float32 of the same shape."""
         values = images.float()
+        if values is images:
+            values = values.clone()
         mean = values.new_tensor(self.mean).mul_(255).view(1, 3, 1, 1)
         std = values.new_tensor(self.std).mul_(255).view(1, 3, 1, 1)
         return values.sub_(mean).div_(std)

@@ -153,6 +153,14 @@ def merge(parts: Sequence[Path], table: Path) -> Merged:
     return Merged(count, errors, kept)
 
 
+def write_left_out(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
+    """The images that a run leaves out: split, path and reason of each."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["split", "path", "reason"])
+        out.writerows(rows)
+
+
 def keep_previous(path: Path) -> Path | None:
     """Move a file out of the way of a new one of its name; nothing is overwritten.
 

@@ -54,6 +54,16 @@ class Run:
         """The id under which wandb knows this run."""
         return self.folder / "wandb-id.txt"
 
+    @property
+    def samples(self) -> Path:
+        """Training pictures as the net sees them."""
+        return self.folder / "samples.png"
+
+    @property
+    def left_out(self) -> Path:
+        """The images that fit leaves out, and why."""
+        return self.folder / "left_out.csv"
+
     def config(self, verb: str) -> Path:
         """The whole configuration of a verb; fit's is the run's own."""
         return self.folder / ("config.yaml" if verb == "fit" else f"config.{verb}.yaml")
@@ -93,8 +103,7 @@ def claim(parent: Path, name: str) -> Run:
     Raises:
         ConfigError: The name is no file name, or the folder cannot be made.
     """
-    if not name or name in {".", ".."} or "/" in name or "\0" in name:
-        raise ConfigError(f"--run.name {name!r}: not a folder name; use --run.dir for the folder above it")
+    check_name(name)
     number = 1
     while True:
         folder = parent / (name if number == 1 else f"{name}-{number}")
@@ -108,6 +117,16 @@ def claim(parent: Path, name: str) -> Run:
             raise ConfigError(f"--run.dir {parent}: cannot make {folder}: {error.strerror}; name another") from error
         else:
             return Run(folder)
+
+
+def check_name(name: str) -> None:
+    """Nothing, if a run may be called so; a leading dot is kept for what lies beside the runs.
+
+    Raises:
+        ConfigError: The name is no file name.
+    """
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise ConfigError(f"--run.name {name!r}: not a folder name; use --run.dir for the folder above it")
 
 
 def find(parent: Path, name: str, *, exact: bool) -> Run | None:

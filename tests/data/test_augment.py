@@ -6,55 +6,80 @@ import random
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from vitcli.data.augment import Augment
+from vitcli.data.augment import Augment, Chance
+from vitcli.data.picture import Pixels
+from vitcli.data.pixels import Way
 from vitcli.errors import ConfigError
+from vitcli.preprocess import Preprocess, Region
 
-RAMP = Image.fromarray(np.tile(np.arange(0, 240, 4, dtype=np.uint8)[None, :, None], (40, 1, 3)))
+SQUARE = Preprocess(size=(8, 8))
 
 
-def test_the_same_generator_gives_the_same_picture_and_the_next_one_another() -> None:
-    augment = Augment(colour=0.4)
+def test_the_same_generator_draws_the_same_and_the_next_one_another() -> None:
+    augment = Augment(colour=0.4, erase=0.5)
+
+    def drawn(seed: int) -> tuple[Region, Chance]:
+        rng = random.Random(seed)
+        return augment.region(40, 60, SQUARE, rng), augment.chance(rng)
+
     random.seed(1)
-    first = augment(RAMP, (8, 12), "bicubic", random.Random(5))
+    first = drawn(5)
     random.seed(2)
-    again, other = (augment(RAMP, (8, 12), "bicubic", random.Random(seed)) for seed in (5, 6))
-    assert first.size == (12, 8)
-    assert first.tobytes() == again.tobytes() != other.tobytes()
+    assert drawn(5) == first != drawn(6)
 
 
-def test_nothing_random_is_left_of_the_whole_picture_without_flip() -> None:
+def test_nothing_is_left_to_chance_where_everything_is_fixed() -> None:
     augment = Augment(crop_scale=(1, 1), crop_ratio=(1.5, 1.5), flip=0)
-    assert augment(RAMP, (40, 60), "bicubic", random.Random(0)).tobytes() == RAMP.tobytes()
-
-
-def test_flip_1_always_mirrors() -> None:
-    augment = Augment(crop_scale=(1, 1), crop_ratio=(1.5, 1.5), flip=1)
-    mirrored = RAMP.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    assert augment(RAMP, (40, 60), "bicubic", random.Random(0)).tobytes() == mirrored.tobytes()
+    assert augment.region(40, 60, SQUARE, random.Random(0)) == pytest.approx(Region(0, 0, 60, 40))
+    assert augment.chance(random.Random(0)) == Chance((False, False), (1, 1, 1), (0, 0, 0, 0))
+    assert Augment(flip=1, flip_vertical=1).chance(random.Random(0)).mirror == (True, True)
 
 
 def test_crops_stay_inside_and_within_the_bounds_of_area_and_shape() -> None:
     augment = Augment(crop_scale=(0.3, 0.5), crop_ratio=(0.8, 1.25))
     rng = random.Random(0)
     for _ in range(200):
-        left, top, right, bottom = augment._crop((300, 200), rng)
+        left, top, right, bottom = augment.region(200, 300, SQUARE, rng)
         assert 0 <= left < right <= 300
         assert 0 <= top < bottom <= 200
         assert 0.299 <= (right - left) * (bottom - top) / 60_000 <= 0.501
         assert 0.799 <= (right - left) / (bottom - top) <= 1.251
 
 
+def test_padded_pictures_are_cropped_with_what_lies_beside_them() -> None:
+    padded = Preprocess(size=(8, 8), resize="pad")
+    augment = Augment(crop_scale=(1, 1), crop_ratio=(1, 1))
+    assert augment.region(200, 300, padded, random.Random(0)) == pytest.approx(Region(0, -50, 300, 250))
+
+
+def test_what_is_erased_is_of_the_share_that_the_paper_gives() -> None:
+    rng = random.Random(0)
+    edges = [Augment(erase=1).chance(rng).erased for _ in range(300)]
+    areas = [(bottom - top) * (right - left) for top, left, bottom, right in edges]
+    assert all(0 <= top < bottom <= 1 and 0 <= left < right <= 1 for top, left, bottom, right in edges)
+    assert min(areas) > 0.015
+    assert max(areas) < 0.34
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1)])
 def test_extreme_shapes_are_cropped(size: tuple[int, int]) -> None:
-    assert Augment()(Image.new("RGB", size), (16, 16), "bilinear", random.Random(0)).size == (16, 16)
+    picture = Pixels(np.zeros((*size, 3), dtype=np.uint8))
+    region = Augment().region(*size, SQUARE, random.Random(0))
+    assert picture.crop(region, Way((16, 16), "bilinear")).shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"flip": 2.0}, r"^data.augment.flip 2.0: not a probability - give a number from 0 to 1$"),
+        ({"flip_vertical": -1.0}, r"^data.augment.flip_vertical -1.0: not a probability"),
+        ({"erase": 1.5}, r"^data.augment.erase 1.5: not a probability"),
+        ({"policy": "auto"}, r"^data.augment.policy 'auto': unknown - choose one of none, trivial, rand$"),
+        ({"magnitude": 31}, r"^data.augment.magnitude 31: outside 0 to 30"),
+        ({"mixup": -0.1}, r"^data.augment.mixup -0.1: negative or endless"),
+        ({"cutmix": float("inf")}, r"^data.augment.cutmix inf: negative or endless"),
+        ({"repeats": 0}, r"^data.augment.repeats 0: below 1"),
         ({"colour": -1.0}, r"^data.augment.colour -1.0: outside \[0, 1\] - "),
         ({"crop_scale": (0.0, 1.0)}, r"^data.augment.crop_scale \(0.0, 1.0\): not 0 < smallest <= largest <= 1 - "),
         ({"crop_scale": (0.9, 0.5)}, r"^data.augment.crop_scale "),

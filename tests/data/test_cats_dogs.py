@@ -1,4 +1,4 @@
-"""Are cats and dogs found in every layout, and does a hostile or broken archive do no harm?"""
+"""Are cats and dogs found in every layout in which these photos are handed around?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vitcli.data import archive
 from vitcli.data.cats_dogs import CatsDogsData
 from vitcli.data.listing import Listing
 from vitcli.errors import DataError
@@ -28,7 +27,7 @@ def labels_by_name(data: CatsDogsData, listing: Listing) -> set[tuple[str, str]]
     classes = data.classes or ("cat", "dog")
     return {
         (os.path.basename(path)[:3].lower(), classes[label])
-        for path, label in zip(listing.paths, listing.labels, strict=True)
+        for path, label in zip(listing.paths, listing.labels.tolist(), strict=True)
     }
 
 
@@ -55,7 +54,7 @@ def test_flat_names_are_divided_and_unlabelled_test_photos_left_alone(
     data = CatsDogsData(str(tmp_path), val_fraction=0.2, test_fraction=0.1)
     train, val, test = (data.listing(split) for split in ("train", "val", "test"))
     assert [len(listing) for listing in (train, val, test)] == [14, 4, 2]
-    assert sorted(train.paths + val.paths + test.paths) == sorted(folder + name for name in FLAT)  # type: ignore[operator]
+    assert sorted([*train.paths, *val.paths, *test.paths]) == sorted(folder + name for name in FLAT)
     assert labels_by_name(data, train) == {("cat", "cat"), ("dog", "dog")}
     assert data.find_classes() == ("cat", "dog")
 
@@ -77,8 +76,8 @@ def test_class_folders_are_found_by_any_of_their_names(
     data = CatsDogsData(str(tmp_path))
     train = data.listing("train")
     assert [label for path, label in zip(train.paths, train.labels, strict=True) if path.startswith(cats)] == [0] * 8
-    assert train.labels.count(1) == 8
-    assert data.notices == [f"1 files in {tmp_path} are neither cat nor dog by name: ignored"]
+    assert train.labels.tolist().count(1) == 8
+    assert data.notices == [f"left out of {tmp_path}: 1 (no image by its ending '.db')"]
 
 
 def test_split_folders_are_taken_as_they_are(tmp_path: Path, write_images: Callable[..., None]) -> None:
@@ -90,77 +89,15 @@ def test_split_folders_are_taken_as_they_are(tmp_path: Path, write_images: Calla
 
 
 @pytest.mark.parametrize("given", ["folder", "zip"])
-def test_kaggles_zip_is_unpacked_once(tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kaggles_zip_is_read_in_place(tmp_path: Path, given: str) -> None:
     write_zip(tmp_path / "train.zip", {f"train/{name}": jpeg() for name in FLAT})
     write_zip(tmp_path / "test.zip", {"test/1.jpg": jpeg()})
     root = str(tmp_path if given == "folder" else tmp_path / "train.zip")
     data = CatsDogsData(root, val_fraction=0.2, test_fraction=0.1)
     data.prepare_data()
     assert len(data.listing("train")) == 14
-    assert data.listing("train").open(0).size == (6, 4)
-    assert sorted(os.listdir(tmp_path)) == ["test.zip", "train", "train.zip"]
-    monkeypatch.setattr(zipfile, "ZipFile", None)
-    assert CatsDogsData(root, val_fraction=0.2, test_fraction=0.1).listing("train").paths == data.listing("train").paths
-
-
-@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"])
-def test_an_archive_that_points_outside_is_refused(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    write_zip(folder / "train.zip", {"train/cat.0.jpg": jpeg(), name: b"evil"})
-    with pytest.raises(
-        DataError, match=r"^data.root \S+/train.zip: .* points outside of its folder - download it again"
-    ):
-        archive.unpack(str(folder / "train.zip"))
-    assert os.listdir(folder) == ["train.zip"]
-    assert os.listdir(tmp_path) == ["in"]
-
-
-def test_links_bombs_and_floods_are_refused_before_a_byte_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_zip(tmp_path / "link.zip", {"cat.0.jpg": b"/etc/passwd"}, link=True)
-    write_zip(tmp_path / "bomb.zip", {"cat.0.jpg": bytes(4 * 2**20)})
-    write_zip(tmp_path / "many.zip", {f"cat.{number}.jpg": b"" for number in range(5)})
-    monkeypatch.setattr(archive, "MOST_FILES", 4)
-    for name, message in [("link", "is a link"), ("bomb", "grows more than 100 times"), ("many", "holds 5 files")]:
-        with pytest.raises(DataError, match=message):
-            archive.unpack(str(tmp_path / f"{name}.zip"))
-    monkeypatch.setattr(archive, "MOST_BYTES", 2**20)
-    with pytest.raises(DataError, match="would unpack to"):
-        archive.unpack(str(tmp_path / "bomb.zip"))
-    assert sorted(os.listdir(tmp_path)) == ["bomb.zip", "link.zip", "many.zip"]
-
-
-def test_an_interrupted_unpacking_leaves_nothing_that_is_taken_for_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_zip(tmp_path / "train.zip", {name: jpeg() for name in FLAT})
-    written = archive._write
-
-    def interrupt(opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: str) -> None:
-        if member.filename == FLAT[5]:
-            raise KeyboardInterrupt
-        written(opened, member, folder)
-
-    monkeypatch.setattr(archive, "_write", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        archive.unpack(str(tmp_path / "train.zip"))
-    assert os.listdir(tmp_path) == ["train.zip"]
-
-
-def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
-    write_zip(tmp_path / "train.zip", {name: os.urandom(500) for name in FLAT})
-    whole = bytearray((tmp_path / "train.zip").read_bytes())
-    (tmp_path / "cut.zip").write_bytes(whole[:3000])
-    whole[200] ^= 255
-    (tmp_path / "flipped.zip").write_bytes(whole)
-    for name in ("cut", "flipped"):
-        with pytest.raises(
-            DataError, match=rf"^data.root \S+/{name}.zip: is no whole zip file .* - download it again$"
-        ):
-            archive.unpack(str(tmp_path / f"{name}.zip"))
-        assert not (tmp_path / name).exists()
+    assert (data.listing("train").open(0).height, data.listing("train").open(0).width) == (4, 6)
+    assert sorted(os.listdir(tmp_path)) == ["test.zip", "train.zip"]
 
 
 def test_missing_animals_and_missing_folders_are_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
@@ -230,9 +167,9 @@ def test_pets_are_downloaded_once_with_their_own_test_list(
     data = CatsDogsData(root, download=True, val_fraction=0.5)
     data.prepare_data()
     assert data.listing("test").paths == [f"oxford-iiit-pet/images/{name}_100.jpg" for name in ("Abyssinian", "beagle")]
-    assert data.listing("test").labels == [0, 1]
+    assert data.listing("test").labels.tolist() == [0, 1]
     assert len(data.listing("train")) == len(data.listing("val")) == 2
-    assert data.listing("val").open(0).size == (6, 4)
+    assert (data.listing("val").open(0).height, data.listing("val").open(0).width) == (4, 6)
     pets_server.shutdown()
     pets_server.server_close()
     assert CatsDogsData(root, download=True, val_fraction=0.5).listing("val").paths == data.listing("val").paths

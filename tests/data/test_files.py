@@ -25,32 +25,52 @@ def test_only_images_are_found_and_the_rest_is_counted(tmp_path: Path, write_ima
     (tmp_path / "a" / "notes.txt").touch()
     (tmp_path / "a" / "clip.mp4").touch()
     (tmp_path / "a" / "._1.png").touch()
-    assert find_files(tmp_path, extensions=IMAGE_EXTENSIONS) == (["a/1.png", "a/b/2.JPG"], 2)
+    found, left_out = find_files(tmp_path, extensions=IMAGE_EXTENSIONS)
+    assert sorted(entry.path for entry in found) == ["a/1.png", "a/b/2.JPG"]
+    assert left_out == {
+        "hidden or system folder": 4,
+        "hidden file": 1,
+        "no image by its ending '.txt'": 1,
+        "no image by its ending '.mp4'": 1,
+    }
 
 
 def test_without_endings_every_file_is_found(tmp_path: Path, write_images: Callable[..., None]) -> None:
     write_images("a/1.png", "@eaDir/5.png")
     (tmp_path / "notes").touch()
     (tmp_path / ".hidden.jpg").touch()
-    assert find_files(tmp_path) == ([".hidden.jpg", "a/1.png", "notes"], 0)
+    found, left_out = find_files(tmp_path)
+    assert sorted(entry.path for entry in found) == [".hidden.jpg", "a/1.png", "notes"]
+    assert left_out == {"hidden or system folder": 1}
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(
+def test_links_are_left_out_unless_asked_for_and_then_lead_to_each_file_once(
     tmp_path: Path, write_images: Callable[..., None]
 ) -> None:
-    write_images("a/1.png")
-    (tmp_path / "a" / "2.png").symlink_to(tmp_path / "a" / "1.png")
+    write_images("a/1.png", "elsewhere/2.png")
+    (tmp_path / "a" / "same.png").symlink_to(tmp_path / "a" / "1.png")
     (tmp_path / "a" / "broken.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    assert find_files(tmp_path, extensions=IMAGE_EXTENSIONS) == (["a/1.png", "a/2.png"], 2)
+    (tmp_path / "a" / "other").symlink_to(tmp_path / "elsewhere")
+    found, left_out = find_files(tmp_path, inside="a", extensions=IMAGE_EXTENSIONS)
+    assert [entry.path for entry in found] == ["a/1.png"]
+    assert left_out == {"link": 4}
     assert find_folders(str(tmp_path / "a")) == []
+    found, left_out = find_files(tmp_path, inside="a", extensions=IMAGE_EXTENSIONS, follow_links=True)
+    assert len(found) == 2
+    assert {os.path.realpath(tmp_path / entry.path) for entry in found} == {
+        str(tmp_path / "a" / "1.png"),
+        str(tmp_path / "elsewhere" / "2.png"),
+    }
+    assert left_out == {"broken link": 1, "link to what is there already": 2}
+    assert find_folders(str(tmp_path / "a"), follow_links=True) == ["loop", "other"]
 
 
 def test_a_name_that_is_not_utf_8_survives(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/\xff\xfe.png", "wb"):
         pass
-    (path,), _ = find_files(tmp_path)
-    assert os.fsencode(path) == b"\xff\xfe.png"
+    (entry,), _ = find_files(tmp_path)
+    assert os.fsencode(entry.path) == b"\xff\xfe.png"
 
 
 def test_a_deep_tree_is_found_without_recursion(tmp_path: Path) -> None:
@@ -59,7 +79,7 @@ def test_a_deep_tree_is_found_without_recursion(tmp_path: Path) -> None:
         folder = folder / "d"
     folder.mkdir(parents=True)
     (folder / "1.png").touch()
-    assert find_files(tmp_path)[0] == ["d/" * 300 + "1.png"]
+    assert [entry.path for entry in find_files(tmp_path)[0]] == ["d/" * 300 + "1.png"]
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

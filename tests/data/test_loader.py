@@ -6,14 +6,15 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+import numpy as np
 import torch
 
 from vitcli.data.augment import Augment
 from vitcli.data.folder import FolderData
-from vitcli.data.loader import Loader, Plan
-from vitcli.data.order import training_batches
-from vitcli.data.samples import Samples, sample_rng
+from vitcli.data.loader import Loader
+from vitcli.data.order import BatchKey, Plan, Spot, training_batches, training_order
+from vitcli.data.pixels import Way
+from vitcli.data.samples import Sample, Samples, sample_rng
 from vitcli.data.shapes import ShapesData
 from vitcli.preprocess import Preprocess
 
@@ -40,20 +41,33 @@ def test_batches_are_the_same_with_and_without_workers() -> None:
         assert torch.equal(alone["label"], helped["label"])
 
 
-def test_the_variation_of_a_sample_depends_on_seed_epoch_and_position_alone() -> None:
-    assert sample_rng(0, 0, 0).random() == pytest.approx(0.0, abs=1.0)
-    numbers = {sample_rng(seed, epoch, index).random() for seed in (0, 1) for epoch in (0, 1) for index in (0, 1)}
-    assert len(numbers) == 8
+def test_the_variation_of_a_sample_depends_on_seed_epoch_position_and_copy_alone() -> None:
+    numbers = {
+        sample_rng(seed, epoch, index, copy).random()
+        for seed in (0, 1)
+        for epoch in (0, 1)
+        for index in (0, 1)
+        for copy in (0, 1)
+    }
+    assert len(numbers) == 16
     samples = Samples(shapes().listing("train"), SMALL, Augment(), seed=0)
-    assert (samples[(1, 3)].pixels == samples[(1, 3)].pixels).all()  # type: ignore[union-attr]
-    assert (samples[(1, 3)].pixels != samples[(2, 3)].pixels).any()  # type: ignore[union-attr]
+
+    def pixels(epoch: int, copy: int = 0) -> bytes:
+        sample = samples.look_up(epoch, Spot(3, copy))
+        assert isinstance(sample, Sample)
+        return sample.pixels.tobytes()
+
+    assert pixels(1) == pixels(1)
+    assert len({pixels(1), pixels(2), pixels(1, 1)}) == 3
 
 
 def test_evaluation_has_no_variation_and_uses_the_contract() -> None:
     data = shapes()
     batch = next(iter(data.val_dataloader()))
-    expected = torch.tensor(list(SMALL(data.listing("val").open(1)).tobytes()), dtype=torch.uint8).view(8, 8, 3)
-    assert torch.equal(batch["image"][1], expected.permute(2, 0, 1))
+    picture = data.listing("val").open(1)
+    way = Way(SMALL.size, SMALL.interpolation)
+    expected = picture.crop(SMALL.region(picture.height, picture.width), way)
+    assert torch.equal(batch["image"][1], torch.tensor(expected))
     assert [batch["index"].tolist() for batch in data.val_dataloader()] == [[0, 1, 2, 3], [4]]
     assert (len(data.train_dataloader()), len(data.val_dataloader()), len(data.test_dataloader())) == (3, 2, 1)
 
@@ -68,7 +82,7 @@ def test_the_data_travel_to_spawned_processes() -> None:
 
 def test_nothing_is_decided_before_the_first_batch_is_asked_for() -> None:
     asked = []
-    present: Plan = [[(0, 0)]]
+    present: Plan = [BatchKey(0, 0, [Spot(0)])]
 
     def plan() -> Plan:
         asked.append(True)
@@ -78,7 +92,7 @@ def test_nothing_is_decided_before_the_first_batch_is_asked_for() -> None:
     loader = Loader(samples, plan=plan, length=lambda: 2, num_workers=0, pin_memory=False)
     batches = iter(loader)
     assert asked == []
-    present = [[(0, 4)], [(0, 2), (0, 3)]]
+    present = [BatchKey(0, 0, [Spot(4)]), BatchKey(0, 1, [Spot(2), Spot(3)])]
     assert [batch["index"].tolist() for batch in batches] == [[4], [2, 3]]
     present = []
     assert list(loader) == []
@@ -99,8 +113,9 @@ def test_loading_leaves_the_global_random_state_alone() -> None:
 
 def test_two_processes_read_the_global_batches_of_one() -> None:
     alone = [sorted(batch["index"].tolist()) for batch in shapes(batch_size=4).train_dataloader()]
-    pair = [training_batches(11, seed=0, epoch=0, batch_size=2, rank=rank, world=2) for rank in (0, 1)]
-    joined = [sorted(i for _, i in first + second) for first, second in zip(*pair, strict=True)]
+    order = training_order(np.zeros(11, dtype=np.int64), seed=0, epoch=0)
+    pair = [training_batches(order, epoch=0, batch_size=2, rank=rank, world=2) for rank in (0, 1)]
+    joined = [sorted(spot.position for spot in first.spots + second.spots) for first, second in zip(*pair, strict=True)]
     assert joined[:-1] == alone[:-1]
     assert set(joined[-1]) >= set(alone[-1])
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -21,6 +24,20 @@ SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 DIGITS = re.compile("([0-9]+)")
 
 OrderKey = tuple[tuple[tuple[str | int, ...], ...], str]
+
+
+class Entry(NamedTuple):
+    """A file that was found.
+
+    Args:
+        path: Below the root, separated by ``/``.
+        size: In bytes.
+        version: Changes when the content does: the time of its last change in nanoseconds, or its checksum.
+    """
+
+    path: str
+    size: int
+    version: int
 
 
 def natural_order(path: str) -> OrderKey:
@@ -46,55 +63,115 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
-def find_folders(root: str) -> list[str]:
-    """Names of the visible folders directly in ``root``, in natural order; links to folders are left out.
+def extension(path: str) -> str:
+    """The ending of a name in small letters, with its dot."""
+    return os.path.splitext(path)[1].lower()
+
+
+def find_folders(root: str, follow_links: bool = False) -> list[str]:
+    """Names of the visible folders directly in ``root``, in natural order.
 
     Raises:
         DataError: The folder cannot be listed.
     """
     names = [
-        entry.name for entry in _entries(root) if entry.is_dir(follow_symlinks=False) and not is_hidden(entry.name)
+        entry.name
+        for entry in _entries(root)
+        if entry.is_dir(follow_symlinks=follow_links) and not is_hidden(entry.name)
     ]
     return sorted(names, key=natural_order)
 
 
 def find_files(
-    root: str | os.PathLike[str], *, extensions: Collection[str] | None = None, deep: bool = True
-) -> tuple[list[str], int]:
-    """Paths of the regular files below ``root``, relative and separated by ``/``, and how many were left out.
+    root: str | os.PathLike[str],
+    *,
+    inside: str = "",
+    extensions: Collection[str] | None = None,
+    deep: bool = True,
+    follow_links: bool = False,
+) -> tuple[list[Entry], Counter[str]]:
+    """The regular files below a folder, in the order in which they are met, and what was left out: how often and why.
 
-    Links to files are followed, links to folders are not: a folder may hold itself. A bar on stderr shows the
-    progress where stderr is a terminal.
+    A bar on stderr shows the progress where stderr is a terminal.
 
     Args:
-        root: The folder.
-        extensions: Lower-case endings to look for; then hidden files are passed over, and files with other
-            endings are counted as left out. None takes every regular file, hidden ones too.
+        root: The folder; paths are relative to it.
+        inside: A folder below the root, separated by ``/``, to begin in.
+        extensions: Lower-case endings to look for; hidden files are then left out. None takes every regular file,
+            hidden ones too.
         deep: Whether folders in the folder are entered; hidden and system folders never are.
+        follow_links: Whether links are followed, each file and folder that they lead to once.
 
     Raises:
         DataError: A folder cannot be listed.
     """
     top = os.fspath(root)
-    found: list[str] = []
-    left_out = 0
-    waiting = [""]
-    with tqdm(desc=f"files in {_printable(top)}", unit=" files", disable=None, leave=False) as bar:
+    found: list[Entry] = []
+    left_out: Counter[str] = Counter()
+    waiting = [inside]
+    # a link back to where all begins would show every file once more
+    seen = {_identity(folder) for folder in (top, os.path.join(top, inside))} if follow_links else set()
+    with tqdm(desc=f"files in {printable(os.path.join(top, inside))}", unit=" files", disable=None, leave=False) as bar:
         while waiting:
-            inside = waiting.pop()
-            for entry in _entries(os.path.join(top, inside)):
-                path = f"{inside}/{entry.name}" if inside else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if deep and not is_hidden(entry.name):
+            folder = waiting.pop()
+            for entry in _new(os.path.join(top, folder), follow_links, seen, left_out):
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=follow_links):
+                    if deep and is_hidden(entry.name):
+                        left_out["hidden or system folder"] += 1
+                    elif deep:
                         waiting.append(path)
                 elif extensions is not None and is_hidden(entry.name):
-                    continue
-                elif entry.is_file() and (extensions is None or _extension(entry.name) in extensions):
-                    found.append(path)
-                    bar.update()
+                    left_out["hidden file"] += 1
+                elif extensions is not None and extension(entry.name) not in extensions:
+                    left_out[f"no image by its ending {extension(entry.name)!r}"] += 1
                 else:
-                    left_out += 1
-    return sorted(found, key=natural_order), left_out
+                    status = _regular(entry, follow_links)
+                    if status is None:
+                        left_out["no regular file"] += 1
+                    else:
+                        found.append(Entry(path, status.st_size, status.st_mtime_ns))
+                        bar.update()
+    return found, left_out
+
+
+def _new(
+    folder: str, follow_links: bool, seen: set[tuple[int, int]], left_out: Counter[str]
+) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder without links; or, where links are followed, without what was met before."""
+    for entry in _entries(folder):
+        if not follow_links:
+            if entry.is_symlink():
+                left_out["link"] += 1
+            else:
+                yield entry
+            continue
+        try:
+            status = entry.stat()
+        except OSError:
+            left_out["broken link"] += 1
+            continue
+        if (identity := (status.st_dev, status.st_ino)) in seen:
+            left_out["link to what is there already"] += 1
+        else:
+            seen.add(identity)
+            yield entry
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+def _regular(entry: os.DirEntry[str], follow_links: bool) -> os.stat_result | None:
+    try:
+        status = entry.stat(follow_symlinks=follow_links)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def check_folder(root: str) -> None:
@@ -106,11 +183,9 @@ def check_folder(root: str) -> None:
     if not os.path.exists(root):
         raise DataError(f"data.root {root}: no such folder - check the path (now in {os.getcwd()})")
     if not os.path.isdir(root):
-        raise DataError(f"data.root {root}: is a file, not a folder - name the folder that holds the images")
-
-
-def _extension(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
+        raise DataError(
+            f"data.root {root}: is a file, not a folder - name the folder that holds the images, or a zip or tar of it"
+        )
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -121,5 +196,6 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise DataError(f"data.root {folder}: cannot be listed ({error.strerror}) - check its permissions") from error
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A name that any terminal and any file can take; bytes that are no UTF-8 with backslashes."""
     return name.encode("utf-8", "backslashreplace").decode()

@@ -2,126 +2,134 @@
 
 from __future__ import annotations
 
-import os
+import re
+from collections import Counter
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
-from vitcli.data.augment import Augment
-from vitcli.data.files import IMAGE_EXTENSIONS, check_folder, find_files, find_folders
-from vitcli.data.listing import Listing, list_files
-from vitcli.data.module import AUGMENT, PREPROCESS, ImageData, Split
-from vitcli.data.splits import Pool, check_fractions, check_known, label_pool, split_pools
-from vitcli.errors import DataError
-from vitcli.preprocess import Preprocess
-
-SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+from vitcli.data.files import natural_order
+from vitcli.data.labelled import LabelledFiles, part_of
+from vitcli.data.listing import Listing
+from vitcli.data.module import Split
+from vitcli.data.source import Source
+from vitcli.data.splits import SPLIT_NAMES, Pool, check_known
+from vitcli.errors import ConfigError, DataError
 
 
-def find_splits(root: str) -> dict[str, str]:
-    """Folder name on disk of each split directly in ``root``: ``{"val": "Validation"}``; none if it is not divided.
+def find_splits(source: Source, flat: bool = False) -> dict[str, str]:
+    """Folder name on disk of each split directly in the root: ``{"val": "Validation"}``; none if it is not divided.
 
     A root counts as divided if train, val or test holds folders of its own; a class may be called *test*.
+
+    Args:
+        source: Where the files lie.
+        flat: Whether the images may lie in train, val and test themselves.
 
     Raises:
         DataError: A folder cannot be listed, or two folders name the same split.
     """
     found: dict[str, str] = {}
-    for name in find_folders(root):
+    for name in source.folders():
         split = SPLIT_NAMES.get(name.lower())
         if split in found:
-            raise DataError(f"data.root {root}: {found[split]}/ and {name}/ both name {split} - keep one of them")
+            raise DataError(
+                f"data.root {source.root}: {found[split]}/ and {name}/ both name {split} - keep one of them"
+            )
         if split is not None:
             found[split] = name
-    return found if any(find_folders(os.path.join(root, name)) for name in found.values()) else {}
-
-
-def read_class_folder(root: str, inside: str) -> tuple[list[str], int]:
-    """Paths below ``root`` of the images at any depth of ``inside``, and how many files were left out.
-
-    Raises:
-        DataError: A folder cannot be listed.
-    """
-    paths, left_out = find_files(os.path.join(root, inside), extensions=IMAGE_EXTENSIONS)
-    return [f"{inside}/{path}" for path in paths], left_out
+    return found if flat or any(source.folders(name) for name in found.values()) else {}
 
 
 @final
-class FolderData(ImageData):
+class FolderData(LabelledFiles):
     """Images in folders named after their classes, divided by folder or by fraction.
 
     Either ``root/{train,val,test}/<class>/...`` (``validation`` and ``valid`` are read as val), or
     ``root/<class>/...``, of which val and test are held out class by class, the same images on every machine.
-    Without val and test folders, both are held out from train; with val but no test, the test is on val.
+    Without val and test folders, both are held out from train; with val but no test, the test is on val. A zip or a
+    tar of such folders is read in place.
 
     Args:
-        root: Folder of the images.
-        val_fraction: Share of each class that is held out for val where there is no val folder, in [0, 1).
-        test_fraction: Share of each class that is held out for test where neither val nor test has a folder,
-            in [0, 1).
-        preprocess: The deterministic way into the net; follows the model.
-        classes: Names of the classes in the order of the model's outputs; follows the model, empty reads the folders.
-        augment: Random crop, flip and colour, for training only.
-        batch_size: Images in one batch of one process.
-        num_workers: Processes that read images, for each training process; null chooses by the machine.
-        split_seed: Other seeds hold out other images; it belongs to the data, not to the run.
-        seed: Seed of the order and of the augmentation, from 0; follows the run.
+        root: Folder of the images, or a zip or tar of it.
+        class_levels: How many folders, one in another, make the name of a class: with 2, ``animals/cat``.
+        label_pattern: A regular expression whose group is the class, searched for in the path below the root or the
+            split's folder, for images that lie in no class folders: ``^(.+)_[0-9]+[.]jpg$``.
+        **options: What all labelled files take.
 
     Raises:
-        ConfigError: A number out of range.
+        ConfigError: A number out of range, or a pattern that is none.
     """
 
-    def __init__(
-        self,
-        root: str,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        preprocess: Preprocess = PREPROCESS,
-        classes: tuple[str, ...] = (),
-        augment: Augment = AUGMENT,
-        batch_size: int = 64,
-        num_workers: int | None = None,
-        split_seed: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            preprocess=preprocess,
-            classes=classes,
-            augment=augment,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-        )
-        check_fractions(val_fraction, test_fraction)
-        self.root = os.fspath(root)
-        self.val_fraction = val_fraction
-        self.split_seed = split_seed
-        self.test_fraction = test_fraction
-        self._pools: dict[str, Pool] = {}
+    def __init__(self, root: str, class_levels: int = 1, label_pattern: str | None = None, **options: Any) -> None:
+        super().__init__(root, **options)
+        if class_levels < 1:
+            raise ConfigError(f"data.class_levels {class_levels}: below 1 - a class is at least one folder")
+        self.class_levels = class_levels
+        self.label_pattern = label_pattern
+        self._pattern = _compiled(label_pattern)
 
     def find_classes(self) -> tuple[str, ...]:
-        """Names of the class folders in natural order, from train/ or from the root; no image is looked at.
+        """Names of the classes in natural order, from train/ or from the root; no image is looked at.
 
         Raises:
-            DataError: There is no such folder, or it does not hold two class folders.
+            DataError: There is no such folder, or it does not hold two classes.
         """
-        check_folder(self.root)
-        splits = find_splits(self.root)
+        splits = find_splits(self.source, self._pattern is not None)
         if splits and "train" not in splits:
             raise DataError(
                 f"data.root {self.root}: has {', '.join(splits.values())} but no train - add the folder train/"
             )
-        folder = os.path.join(self.root, splits.get("train", ""))
-        names = find_folders(folder)
+        inside = splits.get("train", "")
+        names = self._class_names(inside)
         if len(names) >= 2:
             return tuple(names)
+        if self._pattern is not None:
+            found = f"only {names[0]!r}" if names else "nothing"
+            raise DataError(
+                f"data.label_pattern {self.label_pattern}: finds {found} in {self.source.where(inside)} - its "
+                "group has to be the class, in at least two ways"
+            )
         if not names:
             raise DataError(
-                f"data.root {self.root}: no class folders in {folder} - put the images of each class into a folder of "
-                "its own; pictures without labels are read by UnlabelledData"
+                f"data.root {self.root}: no class folders in {self.source.where(inside)} - put the images of each "
+                "class into a folder of its own, or give a data.label_pattern; pictures without labels are read by "
+                "UnlabelledData, labels in a table by ManifestData"
             )
-        inner = os.path.join(folder, names[0])
-        remedy = f"did you mean --data.root {inner}?" if find_folders(inner) else "add a folder for a second class"
+        inner = f"{inside}/{names[0]}" if inside else names[0]
+        deeper = self.class_levels == 1 and self.source.folders(inner)
+        remedy = (
+            f"did you mean --data.root {self.source.where(inner)}?" if deeper else "add a folder for a second class"
+        )
         raise DataError(f"data.root {self.root}: only one class folder, {names[0]}/ - {remedy}")
+
+    def _class_names(self, inside: str) -> list[str]:
+        if self._pattern is not None:
+            pool, _ = self.pool(inside, self._label)
+            return sorted(pool.rows, key=natural_order)
+        names = [""]
+        for _ in range(self.class_levels):
+            below = [(name, f"{inside}/{name}".strip("/")) for name in names]
+            names = [f"{name}/{inner}".strip("/") for name, folder in below for inner in self.source.folders(folder)]
+        return names
+
+    def _label(self, path: str) -> str | None:
+        if self._pattern is not None:
+            match = self._pattern.search(path)
+            return match[1] if match is not None else None
+        folders = path.split("/")
+        return "/".join(folders[: self.class_levels]) if len(folders) > self.class_levels else None
+
+    def read_pools(self) -> dict[str, Pool]:
+        """What lies there: ``all`` where it is not divided, else any of train, val and test."""
+        splits = find_splits(self.source, self._pattern is not None)
+        return {part: self._read(inside) for part, inside in (splits or {"all": ""}).items()}
+
+    def _read(self, inside: str) -> Pool:
+        pool, unlabelled = self.pool(inside, self._label)
+        left_out = pool.index.left_out + Counter({"file outside of a class folder": unlabelled})
+        self.say_left_out(self.source.where(inside), left_out)
+        names = self._class_names(inside) if self._pattern is None else []
+        return Pool(pool.index, pool.rows | {name: [] for name in names if name not in pool.rows})
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of test.
@@ -130,56 +138,33 @@ class FolderData(ImageData):
             DataError: A class has no folder or no images where it needs some, a folder names no class of the
                 model, or the split is missing.
         """
-        check_folder(self.root)
         if not self.classes:
             self.classes = self.find_classes()
-        splits = find_splits(self.root)
-        pools = {part: self._read(part, name) for part, name in splits.items()} or {"all": self._read("all", "")}
-        parts, notices = split_pools(
-            pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
-        )
-        part = "test" if split == "predict" else split
-        for text in notices:
-            if part == "test" or "testing on val" not in text:
-                self._notice(text)
-        if part not in parts or (part == "test" and not any(parts[part].values())):
+        parts, part = self.parts(split), part_of(split)
+        if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(
                 f"data.root {self.root}: no images for {part} - add the folder {part}/ or raise data.{part}_fraction"
                 if part != "train"
                 else f"data.root {self.root}: no train folder - add the folder train/"
             )
-        self._check_classes(part, parts[part], splits.get(part, ""))
-        paths, labels = label_pool(parts[part], self.classes)
-        return list_files(self.root, paths, labels)
+        self._check_classes(part, parts[part])
+        return self.listing_of(parts[part], self.classes)
 
-    def _read(self, part: str, folder: str) -> Pool:
-        """The images of every class folder in a folder of the root, scanned once."""
-        if part not in self._pools:
-            inside = f"{folder}/" if folder else ""
-            pool: Pool = {}
-            _, left_out = find_files(os.path.join(self.root, folder), extensions=(), deep=False)
-            for name in find_folders(os.path.join(self.root, folder)):
-                pool[name], more = read_class_folder(self.root, inside + name)
-                left_out += more
-            if left_out:
-                self._notice(f"{left_out} files in {os.path.join(self.root, folder)} are no images of a class: ignored")
-            self._pools[part] = pool
-        return self._pools[part]
-
-    def _check_classes(self, part: str, pool: Pool, folder: str) -> None:
+    def _check_classes(self, part: str, pool: Pool) -> None:
         check_known(pool, self.classes, f"data.root {self.root}, {part}")
         for name in self.classes:
-            if name not in pool:
+            if name not in pool.rows and self._pattern is None:
+                folder = find_splits(self.source).get(part, "")
                 raise DataError(
                     f"data.root {self.root}: class {name!r} has no folder for {part}, expected "
-                    f"{os.path.join(self.root, folder, name)} - "
+                    f"{self.source.where(folder, name)} - "
                     + (
                         "add its images there"
                         if part == "train"
                         else "create it; left empty, it says that there are none"
                     )
                 )
-        empty = [name for name in self.classes if not pool[name]]
+        empty = [name for name in self.classes if not pool.rows.get(name)]
         if part == "train" and empty:
             raise DataError(
                 f"data.root {self.root}: no images for train in {_names(empty)} - add some, or remove the folder"
@@ -188,6 +173,18 @@ class FolderData(ImageData):
             self._notice("no images in val: training goes on without validation")
         elif empty:
             self._notice(f"no images in {part} of {_names(empty)}")
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"data.label_pattern {pattern}: is no regular expression ({error}) - mend it") from error
+    if compiled.groups != 1:
+        raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups - one, which is the class")
+    return compiled
 
 
 def _names(names: Sequence[str]) -> str:

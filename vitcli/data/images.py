@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
+
+from vitcli.data import jpeg
+from vitcli.data.picture import Picture, UnreadableImage, scaled
+from vitcli.data.pixels import Rgb, Way, resample
+from vitcli.preprocess import Region
 
 # Formats of pictures only: EPS starts another program, PDF and FITS have no bounds. MPO is opened by JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "ICO", "PSD", "AVIF", "JPEG2000")
@@ -31,81 +39,170 @@ DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 GREY_LEVELS_PER_BYTE = 257
 
 
-class UnreadableImage(Exception):  # noqa: N818 - a fact about a file, not a failure of the program
-    """A file that is no usable image; the message is a short reason in one line, without the path."""
-
-
-def open_image(path: str | os.PathLike[str]) -> Image.Image:
-    """The upright RGB picture of any image file.
+@final
+class EncodedPicture(Picture):
+    """A picture in the bytes of a file; a JPEG's header is read now and its pixels when they are asked for.
 
     EXIF orientation is applied. Transparent pixels are shown on white. 16-bit grey is scaled to 8 bits, not
     clipped. CMYK, LAB, palettes, grey and black-and-white are converted. Of several frames the first is taken.
     The ending of the name does not matter, the content does.
 
     Args:
-        path: The file.
+        content: The bytes.
+        max_pixels: How many pixels are still decoded.
 
     Raises:
-        UnreadableImage: The file is missing, empty, damaged, cut off, of a format that is not in ``FORMATS``, of
-            more than ``MAX_PIXELS`` pixels, or holds floating-point values, whose white is unknown.
+        UnreadableImage: Empty, damaged, of a format that is not in ``FORMATS``, or of more than ``max_pixels`` pixels.
     """
-    with _strict():
-        try:
-            return _read(Path(path))
-        except UnreadableImage:
-            raise
-        except Exception as error:
-            # Decoders raise nearly every kind of error on damaged files, and each costs one file, not the run.
-            raise UnreadableImage(_reason(error)) from error
+
+    def __init__(self, content: bytes, max_pixels: int = MAX_PIXELS) -> None:
+        if not content:
+            raise UnreadableImage("empty file")
+        self.content = content
+        self.max_pixels = max_pixels
+        with reasons(max_pixels):
+            self._image = Image.open(io.BytesIO(content), formats=FORMATS)
+            _check_size(self._image, max_pixels)
+            self.format = self._image.format or ""
+            self._is_jpeg = jpeg.is_plain(self._image)
+            if not self._is_jpeg:
+                # now, because PNG may hold EXIF behind its pixels, and Pillow turns TIFF upright while decoding
+                self._image.load()
+                _check_size(self._image, max_pixels)
+            self._orientation = _orientation(self._image)
+            width, height = self._image.size
+            super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
+
+    @property
+    def frames(self) -> int:
+        """How many pictures the file holds; the first is taken."""
+        with reasons(self.max_pixels):
+            return int(getattr(self._image, "n_frames", 1))
+
+    def crop(self, region: Region, way: Way) -> Rgb:
+        """A region in the size of the net: uint8 (3, height, width).
+
+        A JPEG is decoded at a half, a quarter or an eighth where that leaves twice the pixels that are wanted.
+
+        Raises:
+            UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
+        """
+        if self._is_jpeg:
+            turn = jpeg.Turn.of(self._orientation)
+            lying = turn.back(region, self.height, self.width)
+            pixels = jpeg.decode(self.content, self._image.size, lying, turn.size(way.size))
+            if pixels is not None:
+                across, down = pixels.shape[1] / self._image.width, pixels.shape[0] / self._image.height
+                lying = Region(lying.left * across, lying.top * down, lying.right * across, lying.bottom * down)
+                return turn.upright(resample(pixels, lying, way._replace(size=turn.size(way.size))))
+        pixels = np.array(self.image())
+        return resample(pixels, scaled(region, self, pixels), way)
+
+    def glance(self) -> tuple[NDArray[np.uint8], str]:
+        """A small upright grey copy, uint8 (height, width), and what the decoder complains of, which it survives.
+
+        Raises:
+            UnreadableImage: As crop raises it.
+        """
+        if self._is_jpeg:
+            stored, complaint = jpeg.glance(self.content)
+            if stored is not None:
+                return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
+        return np.array(self.image().convert("L")), ""
+
+    def image(self) -> Image.Image:
+        """The whole picture, upright and RGB, as Pillow decodes it.
+
+        Raises:
+            UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
+        """
+        with reasons(self.max_pixels):
+            if self._is_jpeg:
+                jpeg.glance(self.content)
+                self._image.load()
+            method = UPRIGHT.get(self._orientation)
+            return _to_rgb(self._image if method is None else _turned(self._image, method))
+
+
+def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The upright RGB picture of any image file, whole.
+
+    Args:
+        path: The file.
+        max_pixels: How many pixels are still decoded.
+
+    Raises:
+        UnreadableImage: As EncodedPicture raises it, or there is no such file.
+    """
+    with strict(max_pixels):
+        return EncodedPicture(read_file(path), max_pixels).image()
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        UnreadableImage: It is missing, none of the regular kind, or may not be read.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UnreadableImage("not a regular file")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImage(_reason(error, MAX_PIXELS)) from error
 
 
 @contextmanager
-def _strict() -> Iterator[None]:
-    """Pillow's global choices, for the time of one image: no warnings, and no grey in place of missing pixels."""
-    allowed = ImageFile.LOAD_TRUNCATED_IMAGES
+def strict(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
+    """Pillow's global choices, entered once for many images: no warnings, and no grey in place of missing pixels.
+
+    Args:
+        max_pixels: Where pictures inside of pictures, such as an icon's, end; Pillow refuses twice as many.
+    """
+    allowed, most = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.MAX_IMAGE_PIXELS = max_pixels
     try:
         with warnings.catch_warnings():
-            # About odd metadata, which changes no pixel, and about large pictures, which are decided on here.
+            # About odd metadata, which changes no pixel.
             warnings.simplefilter("ignore")
             yield
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = allowed
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = allowed, most
 
 
-def _read(path: Path) -> Image.Image:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableImage("not a regular file")
-    if status.st_size == 0:
-        raise UnreadableImage("empty file")
-    with Image.open(path, formats=FORMATS) as image:
-        _check_size(image)
-        image.load()
-        _check_size(image)
-        return _to_rgb(_to_upright(image))
+@contextmanager
+def reasons(max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder raises, as the reason why an image cannot be read."""
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        # Decoders raise nearly every kind of error on damaged files, and each costs one file, not the run.
+        raise UnreadableImage(_reason(error, max_pixels)) from error
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, max_pixels: int) -> None:
     # Once on the header, before any memory is taken, and once decoded: an icon's header may lie.
     if image.width < 1 or image.height < 1:
         raise UnreadableImage("has no pixels")
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > max_pixels:
         raise UnreadableImage(
-            f"too large ({image.width} x {image.height} pixels, at most {MAX_PIXELS // 10**6} million)"
+            f"too large ({image.width} x {image.height} pixels, at most {max_pixels / 10**6:g} million)"
         )
 
 
-def _to_upright(image: Image.Image) -> Image.Image:
-    # After load(): Pillow turns TIFF itself while decoding, and PNG may hold EXIF behind its pixels.
+def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:
         # Metadata that cannot be parsed says nothing about the pixels.
-        return image
-    method = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    if method is None:
-        return image
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in UPRIGHT else 1
+
+
+def _turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
     upright = image.transpose(method)
     upright.info = dict(image.info)
     return upright
@@ -138,11 +235,11 @@ def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, max_pixels: int) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image (cannot identify)"
     if isinstance(error, Image.DecompressionBombError):
-        return f"too large (at most {MAX_PIXELS // 10**6} million pixels)"
+        return f"too large (at most {max_pixels / 10**6:g} million pixels)"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     if isinstance(error, FileNotFoundError):

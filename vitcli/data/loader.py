@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch.utils.data import DataLoader
 
-from vitcli.data.order import Key
-from vitcli.data.samples import Batch, Collate, Sample, Samples, Unreadable
-
-Plan = list[list[Key]]
+from vitcli.data.order import BatchKey, Plan
+from vitcli.data.samples import Batch, Samples
 
 
 @final
@@ -21,7 +19,7 @@ class _Planned:
     def __init__(self) -> None:
         self.plan: Plan = []
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[BatchKey]:
         return iter(self.plan)
 
     def __len__(self) -> int:
@@ -35,6 +33,9 @@ class Loader:
     Lightning calls ``iter()`` before it restores the progress of a resumed run, and again at the start of later
     epochs; a loader that chose its samples in ``iter()`` would replay the wrong ones. What is skipped on resuming is
     not in the plan and therefore not read from disk.
+
+    Without worker processes, the threads of the samples read a batch when it is asked for, on all cores: beside a
+    step on the same cores they would only slow it down. With them, batches are read ahead.
 
     Args:
         samples: Where samples are looked up.
@@ -53,13 +54,16 @@ class Loader:
         num_workers: int,
         pin_memory: bool,
     ) -> None:
+        self.samples = samples
         self._plan = plan
         self._length = length
         self._planned = _Planned()
-        self._batches: DataLoader[Sample | Unreadable] = DataLoader(
+        # one key is one batch, and batches leave the samples whole
+        self._batches: DataLoader[Batch] = DataLoader(
             samples,
-            batch_sampler=_as_sampler(self._planned),
-            collate_fn=Collate(samples.preprocess.size),
+            batch_size=None,
+            sampler=_as_sampler(self._planned),
+            collate_fn=_as_it_is,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory,
@@ -71,10 +75,11 @@ class Loader:
         return self._length()
 
     def close(self) -> None:
-        """Ends the worker processes; the next epoch starts new ones.
+        """Ends the threads and the worker processes; the next epoch starts new ones.
 
         Left to the garbage collector, each worker costs five seconds: its queue is closed before it is told to end.
         """
+        self.samples.close()
         workers = self._batches._iterator
         self._batches._iterator = None
         if workers is not None:
@@ -93,6 +98,10 @@ class Loader:
             yield from self._batches
 
 
-def _as_sampler(planned: _Planned) -> Sequence[list[int]]:
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _as_sampler(planned: _Planned) -> Sequence[int]:
     # The type of DataLoader knows only positions as keys; the class passes any key through.
     return planned  # type: ignore[return-value]

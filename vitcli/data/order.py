@@ -2,53 +2,134 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Literal, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
-# Where a sample is looked up: the epoch varies its augmentation, the position names it in the listing.
-Key = tuple[int, int]
+Sampler = Literal["shuffle", "balanced"]
 
 
-def training_order(count: int, seed: int, epoch: int) -> list[int]:
-    """Every position below ``count`` once, shuffled; the same on every machine.
-
-    Positions are sorted by the raw 64-bit words of Philox, a stream that NumPy guarantees between versions; it
-    does not guarantee its own ``permutation``, nor torch its ``randperm``.
+class Spot(NamedTuple):
+    """A sample's place in an epoch.
 
     Args:
-        count: Number of samples.
-        seed: Seed of the run.
-        epoch: Epoch, from 0.
+        position: In the listing.
+        copy: How often it stood in this epoch before; each copy is varied anew.
     """
-    words = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(count)
-    order: list[int] = np.argsort(words, kind="stable").tolist()
-    return order
+
+    position: int
+    copy: int = 0
 
 
-def training_batches(
-    count: int, *, seed: int, epoch: int, batch_size: int, rank: int = 0, world: int = 1
-) -> list[list[Key]]:
+class BatchKey(NamedTuple):
+    """What a batch is made from.
+
+    Args:
+        epoch: From 0.
+        number: Of the batch in its epoch, from 0.
+        spots: Its samples.
+    """
+
+    epoch: int
+    number: int
+    spots: list[Spot]
+
+
+Plan = list[BatchKey]
+
+
+def shuffled(count: int, *seeds: int) -> NDArray[np.int64]:
+    """Every number below ``count`` once, shuffled; the same on every machine.
+
+    Numbers are sorted by the raw 64-bit words of Philox, a stream that NumPy guarantees between versions; it
+    does not guarantee its own ``permutation``, nor torch its ``randperm``.
+    """
+    words = np.random.Philox(np.random.SeedSequence(list(seeds))).random_raw(count)
+    return np.argsort(words, kind="stable")
+
+
+def balanced(labels: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """Positions of as many samples of each class, about as many in all as there are, shuffled.
+
+    The samples of a class come round after round, each round in another order, on through all epochs: in a large class
+    every sample is shown before any is shown again, in a small one they are shown equally often.
+
+    Args:
+        labels: int64 (samples,).
+        seed: Seed of the run.
+        epoch: From 0.
+    """
+    names = np.unique(labels)
+    share = -(-len(labels) // len(names))
+    parts = []
+    for name in names.tolist():
+        members = np.flatnonzero(labels == name)
+        first, last = epoch * share // len(members), ((epoch + 1) * share - 1) // len(members)
+        rounds = [members[shuffled(len(members), seed, name, number)] for number in range(first, last + 1)]
+        start = epoch * share - first * len(members)
+        parts.append(np.concatenate(rounds)[start : start + share])
+    chosen = np.concatenate(parts)
+    return chosen[shuffled(len(chosen), seed, epoch)]
+
+
+def training_order(
+    labels: NDArray[np.int64], *, seed: int, epoch: int, sampler: Sampler = "shuffle", repeats: int = 1
+) -> list[Spot]:
+    """The samples of an epoch in their order.
+
+    Args:
+        labels: int64 (samples,).
+        seed: Seed of the run.
+        epoch: From 0.
+        sampler: shuffle (each once) or balanced (as many of each class).
+        repeats: How often each stands in the order, one behind the other; the epoch stays as long as it is.
+    """
+    if not len(labels):
+        return []
+    order = balanced(labels, seed, epoch) if sampler == "balanced" else shuffled(len(labels), seed, epoch)
+    if repeats > 1:
+        order = np.repeat(order[: -(-len(order) // repeats)], repeats)[: len(order)]
+    if sampler == "shuffle" and repeats == 1:
+        return [Spot(position) for position in order.tolist()]
+    seen: Counter[int] = Counter()
+    spots = []
+    for position in order.tolist():
+        spots.append(Spot(position, seen[position]))
+        seen[position] += 1
+    return spots
+
+
+def epoch_length(labels: NDArray[np.int64], sampler: Sampler = "shuffle") -> int:
+    """How many samples an epoch shows."""
+    if sampler == "shuffle" or not len(labels):
+        return len(labels)
+    classes = len(np.unique(labels))
+    return -(-len(labels) // classes) * classes
+
+
+def training_batches(order: list[Spot], *, epoch: int, batch_size: int, rank: int = 0, world: int = 1) -> Plan:
     """The batches of one process in one epoch, equally many for every process and none empty.
 
-    The shuffled order is cut into global batches of ``batch_size * world`` samples, and each process takes its
-    own slice of every one: the samples of a step depend on the global batch size alone. The last global batch is
-    filled up to a multiple of ``world`` from the start of the order, because all processes must step together.
+    The order is cut into global batches of ``batch_size * world`` samples, and each process takes its own slice of
+    every one: the samples of a step depend on the global batch size alone. The last global batch is filled up to a
+    multiple of ``world`` from the start of the order, because all processes must step together.
 
     Args:
-        count: Number of samples.
-        seed: Seed of the run.
-        epoch: Epoch, from 0.
+        order: The samples of the epoch.
+        epoch: From 0.
         batch_size: Samples in the batch of one process.
         rank: This process, from 0.
         world: Number of processes.
     """
-    order = training_order(count, seed, epoch)
     batches = []
-    for start in range(0, count, batch_size * world):
+    for number, start in enumerate(range(0, len(order), batch_size * world)):
         share = order[start : start + batch_size * world]
         missing = -len(share) % world
-        share += [order[i % count] for i in range(missing)]
+        share = share + [order[i % len(order)] for i in range(missing)]
         size = len(share) // world
-        batches.append([(epoch, position) for position in share[rank * size : (rank + 1) * size]])
+        batches.append(BatchKey(epoch, number, share[rank * size : (rank + 1) * size]))
     return batches
 
 
@@ -63,7 +144,10 @@ def evaluation_order(count: int, rank: int = 0, world: int = 1) -> range:
     return range(rank, count, world)
 
 
-def evaluation_batches(count: int, *, batch_size: int, rank: int = 0, world: int = 1) -> list[list[Key]]:
+def evaluation_batches(count: int, *, batch_size: int, rank: int = 0, world: int = 1) -> Plan:
     """The batches of one process, in order, without padding."""
     order = evaluation_order(count, rank, world)
-    return [[(0, i) for i in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
+    return [
+        BatchKey(0, number, [Spot(i) for i in order[start : start + batch_size]])
+        for number, start in enumerate(range(0, len(order), batch_size))
+    ]

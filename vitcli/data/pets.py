@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from vitcli.data.files import natural_order
-from vitcli.data.splits import Pool
 from vitcli.errors import DataError
 
 LABELS = ("cat", "dog")
+IMAGES = "oxford-iiit-pet/images"
 
 
-def download_pets(root: str) -> tuple[str, dict[str, Pool]]:
-    """The folder of the photos, and the cats and dogs of its train and test lists; downloaded once.
+def download_pets(root: str) -> dict[str, dict[str, list[str]]]:
+    """The cats and the dogs of the train and of the test list, in natural order; downloaded once.
 
     Args:
         root: Folder that receives ``oxford-iiit-pet/``, about 800 MB; made where it does not exist.
@@ -23,12 +23,12 @@ def download_pets(root: str) -> tuple[str, dict[str, Pool]]:
     # Here, because torchvision takes a second to import and only a download needs it.
     from torchvision.datasets import OxfordIIITPet  # type: ignore[import-untyped]
 
-    pools: dict[str, Pool] = {}
+    pools: dict[str, dict[str, list[str]]] = {}
     try:
         os.makedirs(root, exist_ok=True)
         for part, listed in (("train", "trainval"), ("test", "test")):
             pets = OxfordIIITPet(root, split=listed, target_types="binary-category", download=True)
-            pool: Pool = {label: [] for label in LABELS}
+            pool: dict[str, list[str]] = {label: [] for label in LABELS}
             for image, label in zip(pets._images, pets._bin_labels, strict=True):
                 pool[LABELS[label]].append(os.path.relpath(image, root).replace(os.sep, "/"))
             pools[part] = {label: sorted(paths, key=natural_order) for label, paths in pool.items()}
@@ -39,4 +39,4 @@ def download_pets(root: str) -> tuple[str, dict[str, Pool]]:
             f"({lines[0] if lines else type(error).__name__}) - check the network, delete "
             f"{os.path.join(root, 'oxford-iiit-pet')} and try again"
         ) from error
-    return root, pools
+    return pools

@@ -1,23 +1,26 @@
-"""What is one sample, and what is a batch of them?"""
+"""How does the key of a batch become its pictures, labels and reasons?"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypedDict, final
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, NotRequired, TypedDict, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vitcli.data.augment import Augment
-from vitcli.data.images import UnreadableImage
+from vitcli.data.augment import Augment, Chance
+from vitcli.data.images import MAX_PIXELS, strict
 from vitcli.data.listing import Listing
-from vitcli.data.order import Key
+from vitcli.data.mixing import Chances, gather
+from vitcli.data.order import BatchKey, Spot
+from vitcli.data.picture import UnreadableImage
+from vitcli.data.pixels import Rgb, Way
+from vitcli.data.policy import vary
 from vitcli.preprocess import Preprocess
 
 
@@ -25,11 +28,13 @@ class Batch(TypedDict):
     """What one step sees; samples that could not be read are in ``errors`` and in no tensor.
 
     Args:
-        image: uint8 (batch, 3, height, width); the batch may be empty.
+        image: uint8 (batch, 3, height, width), or float32 of 0 to 255 behind a change of colour; may be empty.
         label: int64 (batch,), position in the classes, -1 where unknown.
         index: int64 (batch,), position in the listing.
         size: int64 (batch, 2), upright height and width of the original picture in pixels.
         errors: Position in the listing and short reason of every sample that could not be read.
+        chances: What was drawn for the pictures of training, until it is done.
+        target: float32 (batch, classes), the share of each class where pictures were mixed.
     """
 
     image: Tensor
@@ -37,89 +42,131 @@ class Batch(TypedDict):
     index: Tensor
     size: Tensor
     errors: list[tuple[int, str]]
+    chances: NotRequired[Chances]
+    target: NotRequired[Tensor]
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A picture on its way into a batch; ``pixels`` is uint8 (height, width, 3)."""
+class Sample(NamedTuple):
+    """A picture on its way into a batch; ``pixels`` is uint8 (3, height, width)."""
 
-    pixels: NDArray[np.uint8]
-    label: int
-    index: int
+    pixels: Rgb
+    position: int
     size: tuple[int, int]
+    chance: Chance | None = None
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A sample that could not be read, and why."""
 
-    index: int
+    position: int
     reason: str
 
 
-def sample_rng(seed: int, epoch: int, index: int) -> random.Random:
+def sample_rng(seed: int, epoch: int, index: int, copy: int = 0) -> random.Random:
     """The random numbers of one sample in one epoch: no worker, process or neighbour has a part in them."""
-    digest = hashlib.sha256(f"{seed}:{epoch}:{index}".encode()).digest()
-    return random.Random(int.from_bytes(digest, "big"))
+    return random.Random(digest(seed, epoch, index, copy))
+
+
+def digest(*numbers: int) -> int:
+    """A 64-bit number that no two series of numbers are likely to share."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest(), "big") >> 1
 
 
 @final
-class Samples(Dataset[Sample | Unreadable]):
-    """Looks samples up: (epoch, index) -> a picture in the size of the net, or why there is none.
+class Samples(Dataset[Batch]):
+    """Makes batches: their key -> pictures in the size of the net, and why some are none.
 
     Args:
         listing: The samples of a split.
         preprocess: The deterministic way into the net.
         augment: The random way into the net; None for evaluation.
         seed: Seed of the run.
+        rank: This process.
+        max_pixels: How many pixels are still decoded.
+        threads: How many pictures are read at once.
     """
 
-    def __init__(self, listing: Listing, preprocess: Preprocess, augment: Augment | None, seed: int) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        preprocess: Preprocess,
+        augment: Augment | None,
+        seed: int,
+        *,
+        rank: int = 0,
+        max_pixels: int = MAX_PIXELS,
+        threads: int = 1,
+    ) -> None:
         self.listing = listing
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
+        self.rank = rank
+        self.max_pixels = max_pixels
+        self.threads = threads
+        self._way = Way(preprocess.size, preprocess.interpolation, preprocess.fill)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_pool": None}
 
     def __len__(self) -> int:
         return len(self.listing)
 
-    def __getitem__(self, key: Key) -> Sample | Unreadable:
-        epoch, index = key
-        try:
-            image = self.listing.open(index)
-        except UnreadableImage as error:
-            return Unreadable(index, str(error))
-        if self.augment is None:
-            entering = self.preprocess(image)
-        else:
-            rng = sample_rng(self.seed, epoch, index)
-            entering = self.augment(image, self.preprocess.size, self.preprocess.interpolation, rng)
-        return Sample(np.asarray(entering), self.listing.labels[index], index, (image.height, image.width))
-
-
-@final
-class Collate:
-    """Joins samples into a batch; knows the size of a picture, so that an empty batch has a shape as well.
-
-    Args:
-        size: Height and width of a picture in pixels.
-    """
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = size
-
-    def __call__(self, samples: Sequence[Sample | Unreadable]) -> Batch:
-        """The samples that could be read as tensors, and the others as errors."""
-        read = [sample for sample in samples if isinstance(sample, Sample)]
-        image = torch.empty((len(read), 3, *self.size), dtype=torch.uint8)
-        for row, sample in zip(image, read, strict=True):
-            row.copy_(torch.from_numpy(sample.pixels.copy()).permute(2, 0, 1))
-        return Batch(
+    def __getitem__(self, key: BatchKey) -> Batch:
+        """The batch of a key; in training, what was drawn for it is still to be done."""
+        with strict(self.max_pixels):
+            looked_up = list(self._map(lambda spot: self.look_up(key.epoch, spot), key.spots))
+        read = [sample for sample in looked_up if isinstance(sample, Sample)]
+        image = torch.empty((len(read), 3, *self.preprocess.size), dtype=torch.uint8)
+        rows = image.numpy()
+        for row, sample in zip(rows, read, strict=True):
+            row[:] = sample.pixels
+        positions = torch.tensor([sample.position for sample in read], dtype=torch.int64)
+        batch = Batch(
             image=image,
-            label=torch.tensor([sample.label for sample in read], dtype=torch.int64),
-            index=torch.tensor([sample.index for sample in read], dtype=torch.int64),
+            label=torch.from_numpy(self.listing.labels[positions.numpy()]),
+            index=positions,
             size=torch.tensor([sample.size for sample in read], dtype=torch.int64).view(-1, 2),
-            errors=[(sample.index, sample.reason) for sample in samples if isinstance(sample, Unreadable)],
+            errors=[(sample.position, sample.reason) for sample in looked_up if isinstance(sample, Unreadable)],
         )
+        if self.augment is not None:
+            chances = [sample.chance for sample in read if sample.chance is not None]
+            batch["chances"] = gather(chances, digest(self.seed, key.epoch, key.number, self.rank))
+        return batch
+
+    def look_up(self, epoch: int, spot: Spot) -> Sample | Unreadable:
+        """A picture in the size of the net, or why there is none."""
+        try:
+            picture = self.listing.open(spot.position)
+            size = picture.height, picture.width
+            if self.augment is None:
+                pixels = picture.crop(self.preprocess.region(*size), self._way)
+                return Sample(pixels, spot.position, size)
+            rng = sample_rng(self.seed, epoch, spot.position, spot.copy)
+            pixels = picture.crop(self.augment.region(*size, self.preprocess, rng), self._way)
+        except UnreadableImage as error:
+            return Unreadable(spot.position, str(error))
+        if self.augment.policy != "none":
+            pixels = vary(pixels, self.augment.policy, self.augment.magnitude, rng, self.preprocess.fill)
+        return Sample(pixels, spot.position, size, self.augment.chance(rng))
+
+    def close(self) -> None:
+        """Ends the threads; the next batch starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _map(
+        self, function: Callable[[Spot], Sample | Unreadable], spots: Iterable[Spot]
+    ) -> Iterator[Sample | Unreadable]:
+        if self.threads == 1:
+            return map(function, spots)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
+        return self._pool.map(function, spots)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,16 +7,17 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
+import numpy as np
 from PIL import Image
 
-from vitcli.data.augment import Augment
 from vitcli.data.drawing import KINDS, draw
+from vitcli.data.images import MAX_PIXELS
 from vitcli.data.listing import Listing
-from vitcli.data.module import AUGMENT, PREPROCESS, ImageData, Split
+from vitcli.data.module import ImageData, Split
+from vitcli.data.picture import Picture, Pixels
 from vitcli.errors import ConfigError, DataError
-from vitcli.preprocess import Preprocess
 
 
 @final
@@ -34,11 +35,11 @@ class ShapeOpener:
     size: tuple[int, int]
     seed: int
 
-    def __call__(self, position: int) -> Image.Image:
-        """The RGB picture at a position."""
+    def __call__(self, position: int) -> Picture:
+        """The picture at a position."""
         path = self.paths[position]
         digest = hashlib.sha256(f"{self.seed}:{path}".encode()).digest()
-        return draw(path.split("/")[1], random.Random(int.from_bytes(digest, "big")), self.size)
+        return Pixels(np.array(draw(path.split("/")[1], random.Random(int.from_bytes(digest, "big")), self.size)))
 
 
 @final
@@ -53,13 +54,8 @@ class ShapesData(ImageData):
         train: Number of pictures for training, spread evenly over the kinds.
         val: Number of pictures for validation.
         test: Number of pictures for the test; predict takes the same.
-        preprocess: The deterministic way into the net; follows the model, and pictures are drawn in its size.
-        classes: Names of the classes in the order of the model's outputs; follows the model.
-        augment: Random crop, flip and colour, for training only.
-        batch_size: Images in one batch of one process.
-        num_workers: Processes that draw, for each training process; null chooses by the machine.
         drawing_seed: Other seeds draw other pictures.
-        seed: Seed of the order and of the augmentation, from 0; follows the run.
+        **options: What all image data take; pictures are drawn in the size of the net.
 
     Raises:
         ConfigError: A kind that cannot be drawn, fewer than two kinds, or a number out of range.
@@ -71,22 +67,10 @@ class ShapesData(ImageData):
         train: int = 2000,
         val: int = 400,
         test: int = 400,
-        preprocess: Preprocess = PREPROCESS,
-        classes: tuple[str, ...] = (),
-        augment: Augment = AUGMENT,
-        batch_size: int = 64,
-        num_workers: int | None = None,
         drawing_seed: int = 0,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            preprocess=preprocess,
-            classes=classes,
-            augment=augment,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-        )
+        super().__init__(on_error="skip", max_errors=0.0, max_pixels=MAX_PIXELS, quarantine=None, **options)
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown or len(set(kinds)) < max(2, len(kinds)):
             why = f"{unknown[0]!r} cannot be drawn" if unknown else "names fewer than two different shapes"
@@ -125,7 +109,7 @@ class ShapesData(ImageData):
         for position, path in enumerate(listing.paths):
             file = os.path.join(os.fspath(folder), *path.split("/")[1:])
             os.makedirs(os.path.dirname(file), exist_ok=True)
-            listing.open(position).save(file)
+            Image.fromarray(listing.open(position).whole(*self.preprocess.size)).save(file)
             written.append(file)
         return written
 
@@ -143,4 +127,6 @@ class ShapesData(ImageData):
             numbers = range(share + (place < rest))
             paths += [f"{part}/{kind}/{number:04d}.png" for number in numbers]
             labels += [classes.index(kind)] * len(numbers)
-        return Listing(paths, labels, ShapeOpener(paths, self.preprocess.size, self.drawing_seed))
+        opener = ShapeOpener(paths, self.preprocess.size, self.drawing_seed)
+        mark = hashlib.sha256(repr(opener).encode()).hexdigest()[:32]
+        return Listing(paths, np.array(labels, dtype=np.int64), opener, mark=mark)

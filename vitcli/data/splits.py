@@ -6,12 +6,39 @@ import difflib
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from vitcli.data.files import natural_order
+import numpy as np
+from numpy.typing import NDArray
+
+from vitcli.data.index import Index
 from vitcli.errors import ConfigError, DataError
 
-# Class name -> paths below the root, in natural order. A class whose folder is empty has no paths.
-Pool = dict[str, list[str]]
+SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled files: class by class, rows of an index in natural order. A class whose folder is empty has none.
+
+    Args:
+        index: Where the rows are.
+        rows: Of each class.
+    """
+
+    index: Index
+    rows: dict[str, list[int]]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+    def labelled(self, classes: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All rows in natural order and the position of each one's class; every class is in ``classes``."""
+        label = np.full(len(self.index), -1, dtype=np.int64)
+        for name, members in self.rows.items():
+            label[members] = classes.index(name)
+        rows = self.index.order[label[self.index.order] >= 0]
+        return rows, label[rows]
 
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -32,8 +59,8 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
 
 def held_out(
     paths: Sequence[str], val_fraction: float, test_fraction: float, seed: int
-) -> tuple[list[str], list[str], list[str]]:
-    """One class's images as train, val and test, each in natural order; the same on every machine.
+) -> tuple[list[int], list[int], list[int]]:
+    """One class's images as train, val and test, by their positions; the same images on every machine.
 
     Images are ranked by a hash of seed and path: neither their order on disk nor the libraries installed have a
     part in it. One image at least stays in train; val gets one if its fraction is above 0 and there are two.
@@ -44,14 +71,12 @@ def held_out(
         test_fraction: Share for test, in [0, 1).
         seed: Other seeds give other splits.
     """
-    ranked = sorted(
-        paths, key=lambda path: hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")).digest()
-    )
+    hashes = [hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")).digest() for path in paths]
+    ranked = sorted(range(len(paths)), key=hashes.__getitem__)
     spare = max(0, len(ranked) - 1)
     val = min(spare, _share(len(ranked), val_fraction))
     test = min(spare - val, _share(len(ranked), test_fraction))
-    parts = ranked[val + test :], ranked[:val], ranked[val : val + test]
-    return tuple(sorted(part, key=natural_order) for part in parts)  # type: ignore[return-value]
+    return sorted(ranked[val + test :]), sorted(ranked[:val]), sorted(ranked[val : val + test])
 
 
 def _share(count: int, fraction: float) -> int:
@@ -75,24 +100,25 @@ def split_pools(
         parts = dict(pools)
     else:
         share = 0.0 if "test" in pools else test_fraction
-        held = {name: held_out(paths, val_fraction, share, seed) for name, paths in source.items()}
-        parts = {part: {name: held[name][i] for name in held} for i, part in enumerate(("train", "val", "test"))}
+        parts = dict(zip(("train", "val", "test"), _divided(source, val_fraction, share, seed), strict=True))
         if "test" in pools:
             parts["test"] = pools["test"]
         if "train" in pools:
             taken = "val is" if "test" in pools else "val and test are"
             notices.append(f"no val folder: {taken} held out from train (data.val_fraction {val_fraction})")
-    if not any(parts.get("test", {}).values()) and "test" not in pools and any(parts.get("val", {}).values()):
+    if not ("test" in parts and len(parts["test"])) and "test" not in pools and "val" in parts and len(parts["val"]):
         parts["test"] = parts["val"]
         notices.append("no test images: testing on val, whose images have already chosen the best checkpoint")
     return parts, notices
 
 
-def label_pool(pool: Pool, classes: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Paths in natural order and the position of each one's class; every class of the pool is in ``classes``."""
-    labelled = [(path, classes.index(name)) for name, paths in pool.items() for path in paths]
-    labelled.sort(key=lambda pair: natural_order(pair[0]))
-    return [path for path, _ in labelled], [label for _, label in labelled]
+def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
+    parts: list[dict[str, list[int]]] = [{}, {}, {}]
+    for name, rows in pool.rows.items():
+        paths = [pool.index.paths[row] for row in rows]
+        for part, positions in zip(parts, held_out(paths, val_fraction, test_fraction, seed), strict=True):
+            part[name] = [rows[position] for position in positions]
+    return [Pool(pool.index, part) for part in parts]
 
 
 def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
@@ -106,7 +132,7 @@ def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
     Raises:
         DataError: A class on disk is none of the model's; the nearest one is named.
     """
-    for name in pool:
+    for name in pool.rows:
         if name not in classes:
             near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
             raise DataError(

@@ -3,54 +3,48 @@
 from __future__ import annotations
 
 import os
-from typing import final
+from collections import Counter
+from typing import Any, final
 
-from vitcli.data.files import find_files
-from vitcli.data.listing import Listing, list_files
-from vitcli.data.module import AUGMENT, PREPROCESS, ImageData, Split
+from vitcli.data.files import Entry, extension
+from vitcli.data.index import Index
+from vitcli.data.listing import FileOpener, Listing, list_files
+from vitcli.data.module import AUGMENT, ImageData, Split
+from vitcli.data.source import ARCHIVES, Folder, Source, open_source
 from vitcli.errors import DataError
-from vitcli.preprocess import Preprocess
 
 LIST_EXTENSION = ".txt"
 
 
 @final
 class UnlabelledData(ImageData):
-    """Pictures without labels, for predict: a folder, one image, or a text file that lists images.
+    """Pictures without labels, for predict: a folder, a zip or tar, one image, or a text file that lists images.
 
     Every file below a folder gets a row, in natural order; one that is no image is reported in its row. In a text
     file (``.txt``, UTF-8) each line is a path, relative ones from the folder of the text file.
 
     Args:
-        root: Folder of pictures at any depth, one image file, or a ``.txt`` file with one path a line.
-        preprocess: The deterministic way into the net; follows the model.
-        classes: Names of the classes in the order of the model's outputs; follows the model.
-        batch_size: Images in one batch of one process.
-        num_workers: Processes that read images, for each process that predicts; null chooses by the machine.
-        seed: Seed, from 0; without effect on predict.
+        root: Folder of pictures at any depth, a zip or tar of one, one image file, or a ``.txt`` file with one path a
+            line.
+        follow_links: Whether links are followed, each file and folder that they lead to once.
+        **options: What all image data take.
 
     Raises:
         ConfigError: A number out of range.
     """
 
-    def __init__(
-        self,
-        root: str,
-        preprocess: Preprocess = PREPROCESS,
-        classes: tuple[str, ...] = (),
-        batch_size: int = 64,
-        num_workers: int | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, root: str, follow_links: bool = False, **options: Any) -> None:
         super().__init__(
-            preprocess=preprocess,
-            classes=classes,
             augment=AUGMENT,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
+            sampler="shuffle",
+            cache="none",
+            cache_size=None,
+            on_error="skip",
+            max_errors=1.0,
+            **options,
         )
         self.root = os.fspath(root)
+        self.follow_links = follow_links
 
     def find_classes(self) -> tuple[str, ...]:
         """Never returns: without labels there are no classes to find.
@@ -72,21 +66,36 @@ class UnlabelledData(ImageData):
             raise DataError(f"data.root {self.root}: UnlabelledData has no labels for {split} - use FolderData")
         if not os.path.exists(self.root):
             raise DataError(f"data.root {self.root}: no such file or folder - check the path (now in {os.getcwd()})")
-        if os.path.isdir(self.root):
-            paths, left_out = find_files(self.root)
-            if left_out:
-                self._notice(
-                    f"{left_out} entries of {self.root} are no files (broken links, links to folders): ignored"
-                )
-            folder = self.root
-        elif self.root.lower().endswith(LIST_EXTENSION):
-            folder, paths = os.path.dirname(self.root), self._read_list()
-        else:
+        source, index = self._found()
+        if not len(index):
+            links = index.left_out["link"]
+            only = (
+                f"no files in it, but {links} links - say data.follow_links true, or" if links else "no files in it -"
+            )
+            raise DataError(f"data.root {self.root}: {only} name a folder of pictures, an image or a list")
+        rows = index.order
+        return list_files(FileOpener(source, (), self.max_pixels, self.quarantined), index, rows)
+
+    def _found(self) -> tuple[Source, Index]:
+        if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
+            source = open_source(self.root, self.follow_links)
+            entries, left_out = source.files()
+            self._say(left_out)
+            return source, Index.of(entries, left_out)
+        if extension(self.root) != LIST_EXTENSION:
             folder, name = os.path.split(self.root)
-            paths = [name]
-        if not paths:
-            raise DataError(f"data.root {self.root}: no files in it - name a folder of pictures, an image or a list")
-        return list_files(folder, paths)
+            return Folder(folder), Index.of([Entry(name, 0, 0)])
+        index = Index.of([Entry(path, 0, 0) for path in self._read_list()])
+        # as written
+        index.order.sort()
+        return Folder(os.path.dirname(self.root)), index
+
+    def _say(self, left_out: Counter[str]) -> None:
+        if count := left_out.total() - left_out["hidden or system folder"]:
+            self._notice(
+                f"{count} entries of {self.root} are no files, but links and the like: ignored "
+                "(data.follow_links true follows links)"
+            )
 
     def _read_list(self) -> list[str]:
         try:

@@ -56,7 +56,9 @@ def _check_plain(path: Path, settings: dict[str, Any]) -> None:
         and isinstance(backend["class_path"], str)
         and isinstance(backend["init_args"], dict)
     )
-    values = [value for section in [*sections, settings] for value in section.values() if not isinstance(value, dict)]
+    weights = settings.get("class_weights")
+    values = list(weights.values()) if isinstance(weights, dict) and not names_class(weights) else [weights]
+    values += [value for section in [*sections, settings] for value in section.values() if not isinstance(value, dict)]
     values += list(backend["init_args"].values()) if fine and backend else []
     inner = [one for section in sections for key, one in section.items() if isinstance(one, dict) and key != "backend"]
     if not fine or inner or any(map(names_class, [settings, *sections])) or not all(map(is_flat, values)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, final
 
 import lightning.pytorch as pl
 import torch
@@ -46,10 +46,13 @@ class Classifier(pl.LightningModule):
         freeze: Parts of the net that are not trained: patterns of parameter names such as ``patches.*``, or
             ``backbone`` for everything but the head.
         compile: Whether the net is compiled by torch before its first step; its tensors keep their names.
+        class_weights: How much an image of a class counts in the loss of training: null (1 each), auto (the rarer the
+            more: images / classes / images of the class), or a number by name; the others count 1.
 
     Raises:
         ConfigError: Fewer than two classes, a name twice, a number of classes other than the net's, a net
-            of other than three channels, a label smoothing outside [0, 1), or a pattern that freezes nothing.
+            of other than three channels, a label smoothing outside [0, 1), a pattern that freezes nothing, or a weight
+            of no class, or of 0 or less.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Classifier(pl.LightningModule):
         label_smoothing: float = 0.0,
         freeze: tuple[str, ...] = (),
         compile: bool = False,  # noqa: A002 -- torch's own word
+        class_weights: Literal["auto"] | dict[str, float] | None = None,
     ) -> None:
         super().__init__()
         classes = tuple(classes)
@@ -82,6 +86,9 @@ class Classifier(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        _check_weights(class_weights, classes)
+        self.class_weights = class_weights
+        self.balance: Tensor | None = None
         _freeze(net, freeze)
         if compile:
             net.compile()
@@ -95,6 +102,7 @@ class Classifier(pl.LightningModule):
                 "label_smoothing": label_smoothing,
                 "freeze": list(freeze),
                 "compile": compile,
+                "class_weights": class_weights,
             },
             logger=False,
         )
@@ -119,6 +127,7 @@ class Classifier(pl.LightningModule):
                 schedule=from_plain(WarmupCosine, settings["schedule"]),
                 label_smoothing=float(settings["label_smoothing"]),
                 freeze=tuple(str(pattern) for pattern in settings.get("freeze", ())),
+                class_weights=settings.get("class_weights"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"the checkpoint's settings do not describe a vitcli classifier: {error}") from error
@@ -161,7 +170,7 @@ class Classifier(pl.LightningModule):
             black: Tensor = self(images.new_zeros(1, 3, *self.preprocess.size))
             return black.sum() * 0
         logits = self(images).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = self._loss(logits, batch.get("target", labels))
         self.log("train/loss_step", loss, prog_bar=True, batch_size=len(labels))
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(labels))
         self._record("train", logits.detach(), labels)
@@ -201,6 +210,24 @@ class Classifier(pl.LightningModule):
             self(images).float() if len(images) else self.preprocess.normalise(images).new_zeros(0, len(self.classes))
         )
 
+    def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        # the mean over images, not over their weights: a batch counts the same whatever classes it holds
+        weights = None if self.balance is None else self.balance.to(logits.dtype)
+        each = F.cross_entropy(logits, target, weight=weights, label_smoothing=self.label_smoothing, reduction="none")
+        return each.mean()
+
+    def on_fit_start(self) -> None:
+        """Take up the weight of each class, now that the images are known."""
+        if self.class_weights is None:
+            return
+        if self.class_weights == "auto":
+            labels = torch.from_numpy(self.trainer.datamodule.listing("train").labels)  # type: ignore[attr-defined]
+            balance = auto_weights(torch.bincount(labels, minlength=len(self.classes)))
+        else:
+            assert isinstance(self.class_weights, dict)
+            balance = torch.tensor([float(self.class_weights.get(name, 1.0)) for name in self.classes])
+        self.balance = balance.to(self.device)
+
     def _evaluate(self, stage: str, batch: Batch) -> Tensor:
         logits = self._logits(batch)
         self._record(stage, logits, batch["label"])
@@ -216,6 +243,19 @@ class Classifier(pl.LightningModule):
         record(metrics, logits.softmax(dim=1), labels)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+
+
+def auto_weights(counts: Tensor) -> Tensor:
+    """The weight of each class, inversely to its images: int64 (classes,) -> float32, whose mean over images is 1."""
+    return counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
+
+
+def _check_weights(weights: Literal["auto"] | dict[str, float] | None, classes: tuple[str, ...]) -> None:
+    for name, weight in weights.items() if isinstance(weights, dict) else ():
+        if name not in classes:
+            raise ConfigError(f"model.class_weights {name!r}: is none of the classes {', '.join(classes[:20])}")
+        if not 0 < weight < float("inf"):
+            raise ConfigError(f"model.class_weights {name!r} {weight}: must be a finite number above 0; 1 is usual")
 
 
 def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:

@@ -1,0 +1,80 @@
+"""How does a region of a picture become the pixels that enter the net?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from vitcli.preprocess import Interpolation, Region
+
+Rgb = NDArray[np.uint8]
+
+
+class Way(NamedTuple):
+    """How a region is resampled.
+
+    Args:
+        size: Height and width of the result in pixels.
+        interpolation: bilinear or bicubic.
+        fill: Red, green and blue of what lies beyond the picture, 0 to 255.
+    """
+
+    size: tuple[int, int]
+    interpolation: Interpolation
+    fill: tuple[int, int, int] = (0, 0, 0)
+
+
+def resample(picture: Rgb, region: Region, way: Way) -> Rgb:
+    """A region of a picture in another size: uint8 (height, width, 3) -> (3, height, width).
+
+    Antialiased, with edges on whole pixels; at most one grey level from what Pillow makes of the same pixels. What
+    of the region lies beyond the picture is filled.
+
+    Args:
+        picture: The pixels.
+        region: Left, top, right and bottom edge, in pixels of the picture.
+        way: How it is resampled.
+    """
+    rows = _side(region.top, region.bottom, picture.shape[0], way.size[0])
+    columns = _side(region.left, region.right, picture.shape[1], way.size[1])
+    inner = picture[rows.start : rows.stop, columns.start : columns.stop]
+    size = (rows.to - rows.at, columns.to - columns.at)
+    resampled = _resized(inner, size, way.interpolation)
+    if size == way.size:
+        return resampled
+    result = np.empty((3, *way.size), dtype=np.uint8)
+    result[:] = np.array(way.fill, dtype=np.uint8)[:, None, None]
+    result[:, rows.at : rows.to, columns.at : columns.to] = resampled
+    return result
+
+
+class _Side(NamedTuple):
+    """Which pixels of a side are read, and where they go."""
+
+    start: int
+    stop: int
+    at: int
+    to: int
+
+
+def _side(low: float, high: float, length: int, wanted: int) -> _Side:
+    start = min(max(0, round(low)), length - 1)
+    stop = max(min(length, round(high)), start + 1)
+    scale = wanted / (high - low)
+    at = round((start - low) * scale) if low < -0.5 else 0
+    to = round((stop - low) * scale) if high > length + 0.5 else wanted
+    at = min(at, wanted - 1)
+    return _Side(start, stop, at, max(to, at + 1))
+
+
+def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
+    # one image in channels-last order is what torch has a vectorised path for, which no second thread enters
+    image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)
+    if pixels.shape[:2] != size:
+        image = F.interpolate(image, size, mode=interpolation, antialias=True)
+    planes: Rgb = image.squeeze(0).numpy()
+    return planes

@@ -1,0 +1,278 @@
+"""Pictures decoded once: a file of bytes that workers and processes map into memory, built whole or not at all."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+from tqdm import tqdm
+
+from vitcli.data.images import strict
+from vitcli.data.listing import Listing
+from vitcli.data.picture import Picture, Pixels, UnreadableImage
+from vitcli.data.pixels import Rgb, Way
+from vitcli.errors import ConfigError
+from vitcli.preprocess import Preprocess, Region
+
+Cache = Literal["none", "ram", "disk"]
+
+LAYOUT = 1
+SHARED_MEMORY = Path("/dev/shm")
+CHUNK = 256
+# what is left free on the disk or in memory
+RESERVE_BYTES = 2**28
+
+
+@final
+@dataclass(frozen=True)
+class Shrunk:
+    """A copy for training: all of a picture, its shorter side at most so long, from which crops are taken.
+
+    Args:
+        side: In pixels.
+    """
+
+    side: int
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the copy."""
+        scale = min(1.0, self.side / min(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def take(self, picture: Picture) -> Rgb:
+        """The copy, uint8 (height, width, 3)."""
+        return picture.whole(*self.size(picture.height, picture.width))
+
+    def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:
+        """The copy as a picture of its former size."""
+        return Pixels(pixels, size)
+
+
+@final
+@dataclass(frozen=True)
+class Ready:
+    """A copy for evaluation: exactly what enters the net.
+
+    Args:
+        preprocess: The deterministic way into the net.
+    """
+
+    preprocess: Preprocess
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the copy."""
+        return self.preprocess.size
+
+    def take(self, picture: Picture) -> Rgb:
+        """The copy, uint8 (height, width, 3)."""
+        way = Way(self.preprocess.size, self.preprocess.interpolation, self.preprocess.fill)
+        planes = picture.crop(self.preprocess.region(picture.height, picture.width), way)
+        return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+    def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:
+        """The copy as the picture that needs no more cropping."""
+        return Cropped(pixels, size)
+
+
+@final
+class Cropped(Picture):
+    """A picture of which the one region that is wanted is there already.
+
+    Args:
+        pixels: uint8 (height, width, 3), the region in the size of the net.
+        size: Height and width of the whole picture.
+    """
+
+    def __init__(self, pixels: Rgb, size: tuple[int, int]) -> None:
+        super().__init__(*size)
+        self.pixels = pixels
+
+    def crop(self, region: Region, way: Way) -> Rgb:
+        """What is there: uint8 (3, height, width)."""
+        return self.pixels.transpose(2, 0, 1)
+
+
+@final
+@dataclass
+class StoredOpener:
+    """Opens the pictures of a store by position.
+
+    Args:
+        folder: Of the store.
+        copy: What kind of copies it holds.
+    """
+
+    folder: Path
+    copy: Shrunk | Ready
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"folder": self.folder, "copy": self.copy, "_held": {}}
+
+    def __call__(self, position: int) -> Picture:
+        """The picture at a position.
+
+        Raises:
+            UnreadableImage: The file was no usable image.
+        """
+        held = self._held or self._open()
+        height, width, *size = held["sizes"][position].tolist()
+        if not height:
+            raise UnreadableImage(held["reasons"][str(position)])
+        start = int(held["starts"][position])
+        pixels = held["pixels"][start : start + 3 * height * width].reshape(height, width, 3)
+        return self.copy.picture(pixels, (size[0], size[1]))
+
+    def _open(self) -> dict[str, Any]:
+        sizes = np.load(self.folder / "sizes.npy")
+        lengths = 3 * sizes[:, 0].astype(np.int64) * sizes[:, 1]
+        # mapped for itself alone: torch asks for arrays that can be written to
+        pixels = np.memmap(self.folder / "pixels", dtype=np.uint8, mode="c") if lengths.any() else None
+        self._held |= {
+            "sizes": sizes,
+            "starts": np.concatenate([[0], np.cumsum(lengths)]),
+            "reasons": json.loads((self.folder / "about.json").read_text())["reasons"],
+            "pixels": pixels,
+        }
+        return self._held
+
+
+def stored(
+    listing: Listing, copy: Shrunk | Ready, cache: Cache, *, folder: Path, owner: str, max_pixels: int, threads: int
+) -> Listing:
+    """The same samples, opened from a store of decoded copies, which is built now unless it is there.
+
+    Args:
+        listing: The samples.
+        copy: What is kept of each.
+        cache: disk keeps the store for the next run, ram until this one ends.
+        folder: Where stores on disk lie.
+        owner: Whose store it is: another one of the same owner, of the same copies, is out of date and removed.
+        max_pixels: How many pixels are still decoded.
+        threads: How many pictures are decoded at once.
+
+    Raises:
+        ConfigError: There is not enough room.
+    """
+    place = folder if cache == "disk" else _memory()
+    about = {
+        "layout": LAYOUT,
+        "owner": owner,
+        "copy": repr(copy),
+        "max_pixels": max_pixels,
+        "of": listing.fingerprint(),
+    }
+    name = "pixels-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+    store = place / name
+    if not (store / "about.json").is_file():
+        place.mkdir(parents=True, exist_ok=True)
+        _sweep(place, about, cache)
+        _check_room(listing, copy, cache, place)
+        _build(listing, copy, store, about, max_pixels, threads)
+        if cache == "ram":
+            atexit.register(_remove_own, store, os.getpid())
+    return listing.opened_by(StoredOpener(store, copy))
+
+
+def _build(
+    listing: Listing, copy: Shrunk | Ready, store: Path, about: dict[str, Any], max_pixels: int, threads: int
+) -> None:
+    # a name that says who builds it, so that what a killed process leaves is known as such
+    unfinished = store.with_name(f".building-{socket.gethostname()}-{os.getpid()}-{store.name}")
+    unfinished.mkdir()
+    sizes = np.zeros((len(listing), 4), dtype=np.int32)
+    reasons: dict[str, str] = {}
+
+    def take(position: int) -> tuple[Rgb | None, tuple[int, int], str]:
+        try:
+            picture = listing.open(position)
+            return copy.take(picture), (picture.height, picture.width), ""
+        except UnreadableImage as error:
+            return None, (0, 0), str(error)
+
+    try:
+        bar = tqdm(total=len(listing), desc="decoding once", unit=" images", disable=None, leave=False)
+        with (
+            (unfinished / "pixels").open("wb") as file,
+            ThreadPoolExecutor(threads, thread_name_prefix="store") as pool,
+            strict(max_pixels),
+            bar,
+        ):
+            for start in range(0, len(listing), CHUNK):
+                chunk = range(start, min(start + CHUNK, len(listing)))
+                for position, (pixels, size, reason) in zip(chunk, pool.map(take, chunk), strict=True):
+                    if pixels is None:
+                        reasons[str(position)] = reason
+                    else:
+                        sizes[position] = (*pixels.shape[:2], *size)
+                        file.write(pixels.data)
+                bar.update(len(chunk))
+            file.flush()
+            os.fsync(file.fileno())
+        np.save(unfinished / "sizes.npy", sizes)
+        (unfinished / "about.json").write_text(json.dumps({**about, "pid": os.getpid(), "reasons": reasons}))
+        try:
+            unfinished.rename(store)
+        except OSError:
+            # another process was faster, and built the same
+            if not (store / "about.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_room(listing: Listing, copy: Shrunk | Ready, cache: Cache, place: Path) -> None:
+    needed = sum(3 * height * width for height, width in (copy.size(*size) for size in listing.sizes()))
+    free = shutil.disk_usage(place).free - RESERVE_BYTES
+    if needed > free:
+        smaller = "say data.cache disk, " if cache == "ram" else ""
+        raise ConfigError(
+            f"data.cache {cache}: needs {needed / 1e9:.1f} GB, but {place} has {max(0, free) / 1e9:.1f} GB free; "
+            f"{smaller}set a smaller data.cache_size, or data.cache none"
+        )
+
+
+def _sweep(place: Path, about: dict[str, Any], cache: Cache) -> None:
+    """Remove what killed processes left, and stores of pictures that have changed since."""
+    for unfinished in place.glob(f".building-{socket.gethostname()}-*"):
+        if not _alive(unfinished.name.removeprefix(f".building-{socket.gethostname()}-").partition("-")[0]):
+            shutil.rmtree(unfinished, ignore_errors=True)
+    for store in place.glob("pixels-*"):
+        try:
+            held = json.loads((store / "about.json").read_text())
+        except (OSError, ValueError):
+            continue
+        stale = all(held.get(key) == about[key] for key in ("owner", "copy")) and held.get("of") != about["of"]
+        orphan = cache == "ram" and not _alive(str(held.get("pid")))
+        if orphan or (stale and cache == "disk"):
+            shutil.rmtree(store, ignore_errors=True)
+
+
+def _memory() -> Path:
+    shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    return shared / f"vitcli-{os.getuid()}"
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_own(store: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(store, ignore_errors=True)
