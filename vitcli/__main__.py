@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``vitcli``; by default those of this process.
 
     Returns:
-        Exit code: 0 done, 2 a mistake of the user's, 130 stopped by Ctrl-C.
+        Exit code: 0 done, 2 a mistake of the user's, 3 check found something, 130 stopped by
+        Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
@@ -36,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vitcli import importing
 
         return importing.run(words[1:])
+    if first == "check":
+        from vitcli import checking
+
+        return checking.run(words[1:])
     from vitcli.cli import run
 
     return run(first, words[1:])

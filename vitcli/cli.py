@@ -26,7 +26,7 @@ from vitcli.errors import ConfigError, UserError
 from vitcli.outcome import outcome
 from vitcli.pretrained import Pretrained, open_pretrained
 from vitcli.rows import keep_previous, write_left_out
-from vitcli.run import Run, RunOptions, check_name, claim
+from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.train.checkpoint import read_checkpoint
 from vitcli.train.classifier import Classifier
 from vitcli.train.csv_log import MetricsCsv
@@ -38,8 +38,6 @@ from vitcli.train.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.trainer import TRAINER_DEFAULTS, quieten, take_wandb, trainer_settings
 from vitcli.weights import load_into
 
-# beside the runs: what is known of image folders, and decoded copies
-CACHE = ".cache"
 CHECKPOINT_DEFAULTS = {
     "checkpoint.filename": "best",
     "checkpoint.monitor": "val/accuracy",

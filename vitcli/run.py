@@ -9,6 +9,9 @@ from typing import final
 
 from vitcli.errors import ConfigError, WeightsError
 
+# beside the runs: what is known of image folders, and decoded copies
+CACHE = ".cache"
+
 
 @dataclass(frozen=True)
 class RunOptions:

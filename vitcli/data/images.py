@@ -105,7 +105,7 @@ class EncodedPicture(Picture):
             UnreadableImage: As crop raises it.
         """
         if self._is_jpeg:
-            stored, complaint = jpeg.glance(self.content)
+            stored, complaint = jpeg.glance(self.content, self._image.size)
             if stored is not None:
                 return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
         return np.array(self.image().convert("L")), ""
@@ -118,7 +118,7 @@ class EncodedPicture(Picture):
         """
         with reasons(self.max_pixels):
             if self._is_jpeg:
-                jpeg.glance(self.content)
+                jpeg.glance(self.content, self._image.size)
                 self._image.load()
             method = UPRIGHT.get(self._orientation)
             return _to_rgb(self._image if method is None else _turned(self._image, method))

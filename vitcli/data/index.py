@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self, final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,7 +221,7 @@ class Index:
                 paths = Paths(held["joined"].tobytes(), held["ends"])
                 columns = {name: held[name] for name in COLUMNS}
                 return cls(paths, columns, held["order"], Counter(about["left_out"]), reasons, list(about["formats"]))
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile):
             return None
 
 

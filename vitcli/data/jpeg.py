@@ -20,6 +20,8 @@ DAMAGED = re.compile(r"bad huffman code|instead of RST", re.IGNORECASE)
 # reducing_gap, of which 2 is hardly to be told from the whole decoding, and 3 not at all.
 GAP = 2
 SCALES = (8, 4, 2)
+# the sides of a copy that is only compared
+SMALL = 64
 
 
 def is_plain(image: Image.Image) -> bool:
@@ -47,15 +49,20 @@ def decode(content: bytes, stored: tuple[int, int], region: Region, wanted: tupl
     return _decode(content, "RGB", width, height)[0]
 
 
-def glance(content: bytes) -> tuple[Rgb | None, str]:
+def glance(content: bytes, stored: tuple[int, int]) -> tuple[Rgb | None, str]:
     """A small grey copy of a JPEG as stored, uint8 (height, width), and what its decoder complains of.
 
     All of the file is read, but little is computed. The complaint is empty where every pixel is as it was written.
 
+    Args:
+        content: The bytes.
+        stored: Width and height that the header gives.
+
     Raises:
         UnreadableImage: The file is cut off.
     """
-    pixels, complaint = _decode(content, "GRAY", 1, 1)
+    scale = next((scale for scale in SCALES if min(stored) >= scale * SMALL), 1)
+    pixels, complaint = _decode(content, "GRAY", *(-(-side // scale) for side in stored))
     return (None if pixels is None else pixels[:, :, 0]), complaint
 
 

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitcli.data.files import IMAGE_EXTENSIONS
 from vitcli.data.index import Index, index_file, scan
 from vitcli.data.listing import FileOpener, Listing, list_files
@@ -131,9 +134,29 @@ class LabelledFiles(ImageData, ABC):
         listing = self.listing(split)
         assert listing.index is not None
         assert listing.rows is not None
-        inside = next((name for name, index in self._indices.items() if index is listing.index), None)
-        file = None if inside is None else index_file(self.kept_in, self.source, inside, self.max_pixels)
-        look_through(listing.index, listing.rows, self.source, max_pixels=self.max_pixels, threads=cores(), kept=file)
+        self._look(listing.index, listing.rows)
+
+    def look_at_all(self) -> dict[str, Pool]:
+        """Every split, each of its files looked at, whatever may be wrong with its classes.
+
+        Raises:
+            DataError: The files cannot be listed.
+        """
+        if self._pools is None:
+            self._pools = self.read_pools()
+        parts, _ = split_pools(
+            self._pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
+        )
+        if parts.get("test") is parts.get("val"):
+            parts.pop("test", None)
+        for pool in parts.values():
+            self._look(pool.index, np.array([row for rows in pool.rows.values() for row in rows], dtype=np.int64))
+        return parts
+
+    def _look(self, index: Index, rows: NDArray[np.int64]) -> None:
+        inside = next(name for name, known in self._indices.items() if known is index)
+        file = index_file(self.kept_in, self.source, inside, self.max_pixels)
+        look_through(index, rows, self.source, max_pixels=self.max_pixels, threads=cores(), kept=file)
 
     def say_left_out(self, where: str, more: Counter[str]) -> None:
         """Note what of a folder is left out, and why."""

@@ -19,6 +19,7 @@ from vitcli.data.splits import SPLIT_NAMES, Pool, check_known
 from vitcli.errors import DataError
 
 Row = dict[str, Any]
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 @final

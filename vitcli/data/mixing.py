@@ -100,9 +100,9 @@ def mix(images: Tensor, labels: Tensor, classes: int, seed: int, augment: Augmen
 
     ways: list[Any] = []
     if augment.mixup:
-        ways.append(v2.MixUp(alpha=augment.mixup, num_classes=classes))
+        ways.append(v2.MixUp(alpha=float(augment.mixup), num_classes=classes))
     if augment.cutmix:
-        ways.append(v2.CutMix(alpha=augment.cutmix, num_classes=classes))
+        ways.append(v2.CutMix(alpha=float(augment.cutmix), num_classes=classes))
     with torch.random.fork_rng(devices=()):
         torch.default_generator.manual_seed(seed)
         way = ways[int(torch.randint(len(ways), ()))]

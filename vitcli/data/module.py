@@ -33,6 +33,7 @@ from vitcli.data.store import Cache, Ready, Shrunk, stored
 from vitcli.data.verify import check_errors, unusable
 from vitcli.errors import ConfigError
 from vitcli.preprocess import Preprocess
+from vitcli.run import CACHE, RunOptions
 
 Split = Literal["train", "val", "test", "predict"]
 OnError = Literal["skip", "fail"]
@@ -44,7 +45,6 @@ SPLITS_OF_STAGE: dict[str, tuple[Split, ...]] = {
     "predict": ("predict",),
 }
 MOST_WORKERS = 16
-KEPT_IN = Path("runs", ".cache")
 
 # Shared defaults of the concrete classes: frozen, so one instance serves all.
 PREPROCESS = Preprocess()
@@ -110,7 +110,7 @@ class ImageData(LightningDataModule, ABC):
         self.num_workers = num_workers
         self.cache: Cache = cache
         self.cache_size = cache_size
-        self.kept_in = KEPT_IN if cache_dir is None else Path(cache_dir)
+        self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir)
         self.on_error = on_error
         self.max_errors = max_errors
         self.max_pixels = max_pixels

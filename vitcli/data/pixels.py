@@ -31,8 +31,8 @@ class Way(NamedTuple):
 def resample(picture: Rgb, region: Region, way: Way) -> Rgb:
     """A region of a picture in another size: uint8 (height, width, 3) -> (3, height, width).
 
-    Antialiased, with edges on whole pixels; at most one grey level from what Pillow makes of the same pixels. What
-    of the region lies beyond the picture is filled.
+    Antialiased, with edges on whole pixels; within one grey level of what Pillow makes of the same pixels, or two
+    where bicubic enlarges. What of the region lies beyond the picture is filled.
 
     Args:
         picture: The pixels.

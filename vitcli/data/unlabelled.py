@@ -6,11 +6,14 @@ import os
 from collections import Counter
 from typing import Any, final
 
-from vitcli.data.files import Entry, extension
-from vitcli.data.index import Index
+from vitcli.data.files import IMAGE_EXTENSIONS, Entry, extension
+from vitcli.data.index import Index, index_file, scan
 from vitcli.data.listing import FileOpener, Listing, list_files
 from vitcli.data.module import AUGMENT, ImageData, Split
+from vitcli.data.samples import cores
 from vitcli.data.source import ARCHIVES, Folder, Source, open_source
+from vitcli.data.splits import Pool
+from vitcli.data.verify import look_through
 from vitcli.errors import DataError
 
 LIST_EXTENSION = ".txt"
@@ -75,6 +78,26 @@ class UnlabelledData(ImageData):
             raise DataError(f"data.root {self.root}: {only} name a folder of pictures, an image or a list")
         rows = index.order
         return list_files(FileOpener(source, (), self.max_pixels, self.quarantined), index, rows)
+
+    def look_at_all(self) -> dict[str, Pool]:
+        """Every image below the root, looked at; the one class of what has no labels has no name.
+
+        Raises:
+            DataError: The files cannot be listed.
+        """
+        source, index = self._found()
+        if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
+            file = index_file(self.kept_in, source, "", self.max_pixels)
+            index = scan(source, "", IMAGE_EXTENSIONS, file)
+        else:
+            file = None
+        look_through(index, index.order, source, max_pixels=self.max_pixels, threads=cores(), kept=file)
+        return {"images": Pool(index, {"": index.order.tolist()})}
+
+    @property
+    def source(self) -> Source:
+        """Where the files lie."""
+        return self._found()[0]
 
     def _found(self) -> tuple[Source, Index]:
         if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
