@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from vitcli.errors import WeightsError
@@ -16,6 +18,8 @@ from vitcli.train.checkpoint import is_flat, names_class, read_checkpoint
 from vitcli.weights import import_net, open_net, read_metadata
 
 LIBRARIES = ("timm", "torchvision")
+# of the largest logit, between two implementations in float32
+SAME = 1e-3
 
 
 @final
@@ -114,7 +118,38 @@ def _timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     if model.num_classes == 1000:
         info = ImageNetInfo("imagenet-1k")
         classes = tuple(_distinct([str(info.index_to_description(number)) for number in range(1000)]))
-    return Pretrained(spec, import_net(model.state_dict(), **{"source": "timm", **said}), classes, preprocess)
+    net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
+    _check_alike(spec, net, model)
+    return Pretrained(spec, net, classes, preprocess)
+
+
+def _seen_in(model: Any) -> dict[str, Any]:
+    """What timm's model knows of itself and its tensors do not show; nothing of what is not built like a ViT."""
+    try:
+        block = model.blocks[0]
+        bend = type(block.mlp.act).__name__
+        tanh = getattr(block.mlp.act, "approximate", "none") == "tanh" or bend == "GELUTanh"
+        return {
+            "heads": int(block.attn.num_heads),
+            "image_size": list(model.patch_embed.img_size),
+            "norm_eps": float(block.norm1.eps),
+            "activation": "quick_gelu" if "Quick" in bend else "gelu_tanh" if tanh else "gelu",
+        }
+    except (AttributeError, IndexError, TypeError):
+        return {}
+
+
+def _check_alike(spec: str, net: ViT, model: Any) -> None:
+    """Nothing, if the net computes what the model does; a name stands for many things that no tensor shows."""
+    images = torch.linspace(-2, 2, 3 * math.prod(net.image_size)).reshape(1, 3, *net.image_size)
+    with torch.no_grad():
+        ours, theirs = net.float()(images), model.eval().float()(images)
+    difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6))
+    if not difference < SAME:
+        raise WeightsError(
+            f"--weights {spec}: timm's model has the tensors of a ViT, but computes something else (logits differ by "
+            f"{difference:.0e} of the largest); choose another name"
+        )
 
 
 def _torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:

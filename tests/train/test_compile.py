@@ -1,0 +1,90 @@
+"""Is a compiled net the same net, with the same names in its checkpoint?"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import CPU, TINY
+from vitcli.__main__ import main
+from vitcli.net import ViT
+from vitcli.train import Classifier
+
+FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
+    """Compilation down to the graph, whose operations torch then runs as they are: no compiler is needed."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def run(graph: torch.fx.GraphModule, _: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    def compile_(self: ViT) -> None:
+        torch.nn.Module.compile(self, backend=run)
+
+    monkeypatch.setattr(ViT, "compile", compile_)
+    yield graphs
+    torch._dynamo.reset()
+
+
+def content(run: str) -> dict[str, torch.Tensor]:
+    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_compiled_run_ends_as_the_plain_one_and_is_gone_on_with_plainly(
+    photos: Path, traced: list[torch.fx.GraphModule]
+) -> None:
+    assert main([*FIT, "--run.name", "plain"]) == 0
+    assert traced == []
+    assert main([*FIT, "--run.name", "compiled", "--model.compile", "true"]) == 0
+    assert traced != []
+    plain, compiled = content("plain"), content("compiled")
+    assert plain.keys() == compiled.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(compiled[name], tensor, rtol=1e-4, atol=1e-5)
+    assert not Classifier.load_from_checkpoint("runs/compiled/checkpoints/last.ckpt").net._compiled_call_impl
+    words = ["fit", "--ckpt_path", "runs/compiled", "--trainer.max_epochs", "2", "--model.compile", "false"]
+    assert main(words) == 0
+    assert main(["test", "--ckpt_path", "runs/compiled", *CPU]) == 0
+
+
+GRAPHS = """
+import functools, sys, warnings
+import torch, vitcli.net
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+for backend, own in (("VanillaTransformer", {}), ("Linformer", {"k": 4})):
+    for training in (False, True):
+        graphs = []
+        make = functools.partial(getattr(vitcli.net, backend), depth=2, heads=2, **own)
+        net = vitcli.net.ViT(image_size=32, patch_size=8, dim=16, classes=3, backend=make).train(training)
+        torch.nn.Module.compile(net, backend=lambda graph, _: graphs.append(graph) or graph.forward)
+        net(torch.randn(2, 3, 32, 32))
+        print(backend, training, len(graphs))
+"""
+
+
+def test_both_backends_are_one_graph() -> None:
+    # in a process without the checks of shapes that tests have, which break it up
+    done = subprocess.run([sys.executable, "-c", GRAPHS], capture_output=True, text=True, check=True)
+    counted = [line.split()[-1] for line in done.stdout.splitlines()]
+    assert counted == ["1"] * 4, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the CPU with g++")
+def test_torchs_own_compiler_makes_the_same_logits() -> None:
+    net = ViT(image_size=32, patch_size=8, dim=32, classes=3).eval()
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = net(images)
+        net.compile()
+        torch.testing.assert_close(net(images), expected, rtol=1e-4, atol=1e-5)
