@@ -53,7 +53,7 @@ def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, .
         pipe.recv()
         pipe.send(_warm_up(job))
         while steps := pipe.recv():
-            burnt = time.process_time()
+            burnt = family_seconds()
             if steps > 1:
                 job.step()  # wakes the cores and fills the caches that the others left cold
             job.wait()
@@ -62,11 +62,33 @@ def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, .
                 job.step()
             job.wait()
             seconds = (time.perf_counter() - begin) / steps
-            pipe.send((seconds, time.process_time() - burnt))
+            pipe.send((seconds, family_seconds() - burnt))
     except (EOFError, KeyboardInterrupt):
         return
     except Exception as error:
         pipe.send(LeftOut(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"))
+
+
+def family_seconds() -> float:
+    """Processor time of this process and of all those below it, such as a loader's workers."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        pid = int(stat.parent.name)
+        children.setdefault(int(fields[1]), []).append(pid)
+        # those that have ended and were waited for are counted by their parent
+        ticks[pid] = sum(map(int, fields[11:15]))
+    below, waiting = 0, list(children.get(os.getpid(), ()))
+    while waiting:
+        pid = waiting.pop()
+        below += ticks.get(pid, 0)
+        waiting += children.get(pid, ())
+    ended = os.times()
+    return time.process_time() + ended.children_user + ended.children_system + below * TICK_SECONDS
 
 
 def _warm_up(job: Job) -> tuple[float, int]:
@@ -135,7 +157,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, prepare, arguments), daemon=True)
+        # no daemon: those may have no workers of their own
+        self.process = context.Process(target=serve, args=(other, prepare, arguments))
         self.process.start()
         other.close()
         self.steps = 1
@@ -179,7 +202,7 @@ class Worker:
         return Turn(seconds, (burnt - worker - (time.process_time() - own)) / passed)
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process, whatever it is doing; workers of its own end when they miss it."""
         self.process.kill()
         self.process.join()
         self.pipe.close()

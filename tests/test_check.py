@@ -111,7 +111,7 @@ def test_everything_that_was_planted_is_found_and_nothing_is_touched(clean: Path
     ]
     assert "no images of owl in" in found["missing class"]["what"]
     notes = [note["what"] for note in content_json["notes"]]
-    assert any("1 entries: link" in note for note in notes)
+    assert any("1 entry: link" in note for note in notes)
     assert any("ending '.txt'" in note for note in notes)
     assert any("wrong.jpg, which is PNG" in note for note in notes)
     assert {path: path.read_bytes() for path in clean.rglob("*") if path.is_file()} == before

@@ -52,7 +52,8 @@ def test_every_command_of_the_readme_runs(photos: Path, capsys: pytest.CaptureFi
             code = main([word for word in words if not word.startswith("#")])
         except SystemExit as stopped:
             code = stopped.code
-        assert code == 0, f"vitcli {' '.join(words)}: {capsys.readouterr().err}"
+        # 3: check has found something, and the drawn photos are alike
+        assert code in ((0, 3) if words[0] == "check" else (0,)), f"vitcli {' '.join(words)}: {capsys.readouterr().err}"
         seen += 1
     assert seen >= 5
 

@@ -45,11 +45,13 @@ def test_short_help_has_a_dozen_options_and_an_example(verb: str):
 
 
 def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str]):
-    from vitcli import importing
+    from vitcli import checking, importing
     from vitcli.cli import run
 
     assert set(usage.SHORT["import"]) <= set(importing._parser()._option_string_actions)
-    for verb in set(usage.VERBS) - {"import"}:
+    of_check = {option for option in usage.SHORT["check"] if not option.startswith("--data.")}
+    assert of_check <= set(checking._parser()._option_string_actions)
+    for verb in set(usage.VERBS) - {"import", "check"}:
         with pytest.raises(SystemExit) as stopped:
             run(verb, ["--help-all"])
         assert stopped.value.code == 0

@@ -86,16 +86,21 @@ def _parse(words: Sequence[str]) -> Any:
     if root is None:
         raise ConfigError("ROOT is missing: name a folder of images, a zip or tar of one, or a table that lists them")
     rest = list(words)[1:] if words[0] == root else list(words)
-    parser = ArgumentParser(prog="vitcli check", exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--out", type=str | None, help="Folder for check.json and samples.png.")
-    parser.add_argument("--quarantine", type=str | None, help="A list of images to leave out, to be written.")
-    parser.add_subclass_arguments(ImageData, "data")
+    parser = _parser()
     chosen = [] if any(word == "--data" or word.startswith("--data=") for word in rest) else ["--data", guess(root)]
     try:
         config: Namespace = parser.parse_args([*chosen, *rest, "--data.root", root])
         return parser.instantiate_classes(config)
     except argparse.ArgumentError as error:
         raise ConfigError(one_line(str(error), parser, words)) from error
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="vitcli check", exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--out", type=str | None, help="Folder for check.json and samples.png.")
+    parser.add_argument("--quarantine", type=str | None, help="A list of images to leave out, to be written.")
+    parser.add_subclass_arguments(ImageData, "data")
+    return parser
 
 
 def guess(root: str) -> str:

@@ -31,6 +31,10 @@ OPTIONS = {
     "--data.num_workers": "processes that decode images beside the training",
     "--data.cache": "where decoded copies are kept: none, ram or disk",
     "--data.max_pixels": "larger images are not decoded",
+    "--data.val_fraction": "share that is held out for val where there is no val folder",
+    "--data.class_levels": "how many folders, one in another, make the name of a class",
+    "--data.label_pattern": "a regular expression that finds the class in a path",
+    "--data.follow_links": "whether links are followed",
     "--model.net.backend": "VanillaTransformer or Linformer",
     "--model.net.backend.depth": "number of blocks",
     "--model.net.dim": "width of a token",
@@ -67,7 +71,6 @@ SHORT = {
         "--weights",
         "--ckpt_path",
         "--run.name",
-        "--run.dir",
         "--seed_everything",
     ),
     "validate": ("--ckpt_path", *COMMON, *DEVICES),
@@ -91,7 +94,16 @@ SHORT = {
         "--activation",
         "--classes",
     ),
-    "check": ("--quarantine", "--out", "--data", "--data.max_pixels"),
+    "check": (
+        "--quarantine",
+        "--out",
+        "--data",
+        "--data.val_fraction",
+        "--data.class_levels",
+        "--data.label_pattern",
+        "--data.follow_links",
+        "--data.max_pixels",
+    ),
 }
 
 # what a verb says of an option in words of its own

@@ -13,7 +13,7 @@ from vitcli.data.listing import Listing
 from vitcli.data.module import Split
 from vitcli.data.pets import IMAGES, download_pets
 from vitcli.data.source import Folder, Source, open_source
-from vitcli.data.splits import SPLIT_NAMES, Pool
+from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows
 from vitcli.errors import DataError
 
 CLASSES = ("cat", "dog")
@@ -109,8 +109,8 @@ class CatsDogsData(LabelledFiles):
                 )
         part, parts = part_of(split), self.parts(split)
         pool = parts.get(part)
-        missing = [name for name in CLASSES if pool is None or not pool.rows.get(name)]
-        held_out_nothing = part == "val" and "val" not in (self._pools or {}) and self.val_fraction == 0
+        missing = [name for name in CLASSES if pool is None or not pool.count(name)]
+        held_out_nothing = part == "val" and "val" not in self.pools and self.val_fraction == 0
         if pool is None or (missing and not held_out_nothing):
             raise DataError(
                 f"data.root {self.root}: no {' and no '.join(missing)} for {part} - expected {LAYOUTS}"
@@ -143,7 +143,9 @@ class CatsDogsData(LabelledFiles):
         index = self.index(IMAGES)
         rows = {path: row for row, path in enumerate(index.paths)}
         return {
-            part: Pool(index, {label: [rows[path] for path in paths if path in rows] for label, paths in pool.items()})
+            part: Pool(
+                index, {label: as_rows([rows[path] for path in paths if path in rows]) for label, paths in pool.items()}
+            )
             for part, pool in pools.items()
         }
 

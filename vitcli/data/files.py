@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -64,8 +64,9 @@ def is_hidden(name: str) -> bool:
 
 
 def extension(path: str) -> str:
-    """The ending of a name in small letters, with its dot."""
-    return os.path.splitext(path)[1].lower()
+    """The ending of a visible file's name in small letters, with its dot; empty if it has none."""
+    dot = path.rfind(".")
+    return path[dot:].lower() if dot > path.rfind("/") else ""
 
 
 def find_folders(root: str, follow_links: bool = False) -> list[str]:
@@ -114,38 +115,35 @@ def find_files(
     with tqdm(desc=f"files in {printable(os.path.join(top, inside))}", unit=" files", disable=None, leave=False) as bar:
         while waiting:
             folder = waiting.pop()
-            for entry in _new(os.path.join(top, folder), follow_links, seen, left_out):
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir(follow_symlinks=follow_links):
-                    if deep and is_hidden(entry.name):
+            prefix = f"{folder}/" if folder else ""
+            before = len(found)
+            entries: Iterable[os.DirEntry[str]] = _entries(os.path.join(top, folder))
+            for entry in _followed(entries, seen, left_out) if follow_links else entries:
+                name = entry.name
+                if not follow_links and entry.is_symlink():
+                    left_out["link"] += 1
+                elif entry.is_dir():
+                    if deep and is_hidden(name):
                         left_out["hidden or system folder"] += 1
                     elif deep:
-                        waiting.append(path)
-                elif extensions is not None and is_hidden(entry.name):
+                        waiting.append(prefix + name)
+                elif extensions is not None and is_hidden(name):
                     left_out["hidden file"] += 1
-                elif extensions is not None and extension(entry.name) not in extensions:
-                    left_out[f"no image by its ending {extension(entry.name)!r}"] += 1
+                elif extensions is not None and extension(name) not in extensions:
+                    left_out[f"no image by its ending {extension(name)!r}"] += 1
+                elif (status := _regular(entry)) is None:
+                    left_out["no regular file"] += 1
                 else:
-                    status = _regular(entry, follow_links)
-                    if status is None:
-                        left_out["no regular file"] += 1
-                    else:
-                        found.append(Entry(path, status.st_size, status.st_mtime_ns))
-                        bar.update()
+                    found.append(Entry(prefix + name, status.st_size, status.st_mtime_ns))
+            bar.update(len(found) - before)
     return found, left_out
 
 
-def _new(
-    folder: str, follow_links: bool, seen: set[tuple[int, int]], left_out: Counter[str]
+def _followed(
+    entries: Iterable[os.DirEntry[str]], seen: set[tuple[int, int]], left_out: Counter[str]
 ) -> Iterator[os.DirEntry[str]]:
-    """The entries of a folder without links; or, where links are followed, without what was met before."""
-    for entry in _entries(folder):
-        if not follow_links:
-            if entry.is_symlink():
-                left_out["link"] += 1
-            else:
-                yield entry
-            continue
+    """Entries, links among them, that lead to what was not met before."""
+    for entry in entries:
         try:
             status = entry.stat()
         except OSError:
@@ -166,9 +164,9 @@ def _identity(folder: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _regular(entry: os.DirEntry[str], follow_links: bool) -> os.stat_result | None:
+def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
-        status = entry.stat(follow_symlinks=follow_links)
+        status = entry.stat()
     except OSError:
         return None
     return status if stat.S_ISREG(status.st_mode) else None

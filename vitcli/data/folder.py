@@ -12,7 +12,7 @@ from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
 from vitcli.data.module import Split
 from vitcli.data.source import Source
-from vitcli.data.splits import SPLIT_NAMES, Pool, check_known
+from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.errors import ConfigError, DataError
 
 
@@ -129,7 +129,7 @@ class FolderData(LabelledFiles):
         left_out = pool.index.left_out + Counter({"file outside of a class folder": unlabelled})
         self.say_left_out(self.source.where(inside), left_out)
         names = self._class_names(inside) if self._pattern is None else []
-        return Pool(pool.index, pool.rows | {name: [] for name in names if name not in pool.rows})
+        return Pool(pool.index, pool.rows | {name: as_rows([]) for name in names if name not in pool.rows})
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of test.
@@ -164,7 +164,7 @@ class FolderData(LabelledFiles):
                         else "create it; left empty, it says that there are none"
                     )
                 )
-        empty = [name for name in self.classes if not pool.rows.get(name)]
+        empty = [name for name in self.classes if not pool.count(name)]
         if part == "train" and empty:
             raise DataError(
                 f"data.root {self.root}: no images for train in {_names(empty)} - add some, or remove the folder"

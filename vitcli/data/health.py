@@ -97,13 +97,17 @@ def examine(parts: Mapping[str, Pool], source: Source, max_pixels: int) -> Healt
     for index in {id(pool.index): pool.index for pool in parts.values()}.values():
         left_out += index.left_out
     for reason, count in left_out.most_common():
-        health.notes.append(Finding("ignored", f"{count} entries: {reason}"))
+        health.notes.append(Finding("ignored", f"{count:,} {'entries' if count > 1 else 'entry'}: {reason}"))
     return health
 
 
 def _images(split: str, pool: Pool) -> list[Image]:
     index: Index = pool.index
-    return [Image(split, name, index.paths[row], index.facts(row)) for name, rows in pool.rows.items() for row in rows]
+    return [
+        Image(split, name, index.paths[row], index.facts(row))
+        for name, rows in pool.rows.items()
+        for row in rows.tolist()
+    ]
 
 
 def _unsound(health: Health, images: list[Image]) -> None:
@@ -152,7 +156,13 @@ def _tell_groups(health: Health, groups: list[list[Image]], what: str) -> None:
         if found := kinds[kind]:
             named = " = ".join(printable(image.path) for image in found[0][:3])
             listed = [[{"split": image.split, "path": image.path} for image in group] for group in found]
-            health.findings.append(Finding(f"{near}{kind}", f"{len(found)} times {words}, such as {named}", listed))
+            health.findings.append(
+                Finding(
+                    f"{near}{kind}",
+                    f"{len(found):,} time{'s' if len(found) > 1 else ''} {words}, such as {named}",
+                    listed,
+                )
+            )
 
 
 def _superfluous(group: list[Image], *, everything: bool) -> list[Image]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, final
 from zipfile import BadZipFile
@@ -59,6 +59,14 @@ class Paths(Sequence[str]):
         row = number if self.chosen is None else int(self.chosen[number])
         start = int(self.ends[row - 1]) if row else 0
         return os.fsdecode(self.joined[start : int(self.ends[row])])
+
+    def __iter__(self) -> Iterator[str]:
+        # three times as fast as one by one
+        ends = self.ends.tolist()
+        starts = [0, *ends[:-1]]
+        joined = self.joined
+        for row in range(len(ends)) if self.chosen is None else self.chosen.tolist():
+            yield os.fsdecode(joined[starts[row] : ends[row]])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -17,7 +17,7 @@ from vitcli.data.listing import FileOpener, Listing, list_files
 from vitcli.data.module import ImageData, Split
 from vitcli.data.samples import cores
 from vitcli.data.source import Source, open_source
-from vitcli.data.splits import Pool, check_fractions, split_pools
+from vitcli.data.splits import Pool, as_rows, check_fractions, split_pools
 from vitcli.data.verify import look_through
 
 REMEDIES = {"link": "; data.follow_links true follows them"}
@@ -56,7 +56,9 @@ class LabelledFiles(ImageData, ABC):
         self.follow_links = follow_links
         self._source: Source | None = None
         self._indices: dict[str, Index] = {}
-        self._pools: dict[str, Pool] | None = None
+        # what read_pools found, once it was asked
+        self.pools: dict[str, Pool] = {}
+        self._splits: tuple[dict[str, Pool], list[str]] | None = None
 
     @abstractmethod
     def read_pools(self) -> dict[str, Pool]:
@@ -104,25 +106,30 @@ class LabelledFiles(ImageData, ABC):
         start = len(inside) + 1 if inside else 0
         rows: dict[str, list[int]] = {}
         unlabelled = 0
-        for row in index.order.tolist():
-            name = label(index.paths[row][start:])
+        for row, path in zip(index.order.tolist(), index.paths.take(index.order), strict=True):
+            name = label(path[start:])
             if name is None:
                 unlabelled += 1
             else:
                 rows.setdefault(name, []).append(row)
-        return Pool(index, rows), unlabelled
+        return Pool(index, {name: as_rows(members) for name, members in rows.items()}), unlabelled
 
     def parts(self, split: Split) -> dict[str, Pool]:
         """The images of train, val and test; what the user should know of a split is noted."""
-        if self._pools is None:
-            self._pools = self.read_pools()
-        parts, notices = split_pools(
-            self._pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
-        )
+        parts, notices = self._divided()
         for text in notices:
             if part_of(split) == "test" or "testing on val" not in text:
                 self._notice(text)
         return parts
+
+    def _divided(self) -> tuple[dict[str, Pool], list[str]]:
+        """The pools of all splits, and what is to be told of them; found once."""
+        if self._splits is None:
+            self.pools = self.read_pools()
+            self._splits = split_pools(
+                self.pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
+            )
+        return self._splits
 
     def listing_of(self, pool: Pool, classes: tuple[str, ...]) -> Listing:
         """The images of a pool, labelled by their places among the classes."""
@@ -142,15 +149,11 @@ class LabelledFiles(ImageData, ABC):
         Raises:
             DataError: The files cannot be listed.
         """
-        if self._pools is None:
-            self._pools = self.read_pools()
-        parts, _ = split_pools(
-            self._pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
-        )
+        parts = dict(self._divided()[0])
         if parts.get("test") is parts.get("val"):
             parts.pop("test", None)
         for pool in parts.values():
-            self._look(pool.index, np.array([row for rows in pool.rows.values() for row in rows], dtype=np.int64))
+            self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
         return parts
 
     def _look(self, index: Index, rows: NDArray[np.int64]) -> None:

@@ -15,7 +15,7 @@ from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
 from vitcli.data.module import Split
 from vitcli.data.source import Folder, Source, open_source
-from vitcli.data.splits import SPLIT_NAMES, Pool, check_known
+from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.errors import DataError
 
 Row = dict[str, Any]
@@ -139,12 +139,14 @@ class ManifestData(LabelledFiles):
         unsplit = sum(not split for _, _, split in self.rows()) if divided else 0
         if unsplit:
             self._notice(f"{unsplit} rows of {self.root} have no {self.split_column}: left out")
-        pools: dict[str, Pool] = {}
+        found: dict[str, dict[str, list[int]]] = {}
         for path, label, split in sorted(self.rows(), key=lambda row: natural_order(row[0])):
             if split or not divided:
-                pool = pools.setdefault(split or "all", Pool(index, {}))
-                pool.rows.setdefault(label, []).append(places[path])
-        return pools
+                found.setdefault(split or "all", {}).setdefault(label, []).append(places[path])
+        return {
+            part: Pool(index, {label: as_rows(rows) for label, rows in labels.items()})
+            for part, labels in found.items()
+        }
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of test.
@@ -158,7 +160,7 @@ class ManifestData(LabelledFiles):
         if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(f"data.root {self.root}: no rows for {part} - add some, or raise data.{part}_fraction")
         check_known(parts[part], self.classes, f"data.root {self.root}, {part}")
-        empty = [name for name in self.classes if not parts[part].rows.get(name)]
+        empty = [name for name in self.classes if not parts[part].count(name)]
         if part == "train" and empty:
             raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r} - add some")
         if part == "val" and len(empty) == len(self.classes):

@@ -27,10 +27,14 @@ class Pool:
     """
 
     index: Index
-    rows: dict[str, list[int]]
+    rows: dict[str, NDArray[np.int64]]
 
     def __len__(self) -> int:
         return sum(map(len, self.rows.values()))
+
+    def count(self, name: str) -> int:
+        """How many files a class has."""
+        return len(self.rows.get(name, ()))
 
     def labelled(self, classes: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """All rows in natural order and the position of each one's class; every class is in ``classes``."""
@@ -39,6 +43,11 @@ class Pool:
             label[members] = classes.index(name)
         rows = self.index.order[label[self.index.order] >= 0]
         return rows, label[rows]
+
+
+def as_rows(rows: Sequence[int]) -> NDArray[np.int64]:
+    """Rows as an array, also none of them."""
+    return np.array(rows, dtype=np.int64)
 
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -59,7 +68,7 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
 
 def held_out(
     paths: Sequence[str], val_fraction: float, test_fraction: float, seed: int
-) -> tuple[list[int], list[int], list[int]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """One class's images as train, val and test, by their positions; the same images on every machine.
 
     Images are ranked by a hash of seed and path: neither their order on disk nor the libraries installed have a
@@ -76,7 +85,9 @@ def held_out(
     spare = max(0, len(ranked) - 1)
     val = min(spare, _share(len(ranked), val_fraction))
     test = min(spare - val, _share(len(ranked), test_fraction))
-    return sorted(ranked[val + test :]), sorted(ranked[:val]), sorted(ranked[val : val + test])
+    cuts = ranked[val + test :], ranked[:val], ranked[val : val + test]
+    train, held_val, held_test = (np.array(sorted(part), dtype=np.int64) for part in cuts)
+    return train, held_val, held_test
 
 
 def _share(count: int, fraction: float) -> int:
@@ -113,11 +124,11 @@ def split_pools(
 
 
 def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
-    parts: list[dict[str, list[int]]] = [{}, {}, {}]
+    parts: list[dict[str, NDArray[np.int64]]] = [{}, {}, {}]
     for name, rows in pool.rows.items():
-        paths = [pool.index.paths[row] for row in rows]
+        paths = list(pool.index.paths.take(rows))
         for part, positions in zip(parts, held_out(paths, val_fraction, test_fraction, seed), strict=True):
-            part[name] = [rows[position] for position in positions]
+            part[name] = rows[positions]
     return [Pool(pool.index, part) for part in parts]
 
 

@@ -92,7 +92,7 @@ class UnlabelledData(ImageData):
         else:
             file = None
         look_through(index, index.order, source, max_pixels=self.max_pixels, threads=cores(), kept=file)
-        return {"images": Pool(index, {"": index.order.tolist()})}
+        return {"images": Pool(index, {"": index.order})}
 
     @property
     def source(self) -> Source:
