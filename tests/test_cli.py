@@ -260,3 +260,30 @@ def test_print_config_prints_a_config_that_fit_accepts(photos: Path, capsys: pyt
     Path("mine.yaml").write_text(capsys.readouterr().out)
     assert main(["fit", "--config", "mine.yaml"]) == 0
     assert Path("runs/mine/checkpoints/last.ckpt").is_file()
+
+
+@pytest.mark.parametrize("weights", ["auto", '{"circle": 2.0}'])
+def test_class_weights_are_kept_with_the_run_and_may_be_changed(
+    photos: Path, capsys: pytest.CaptureFixture[str], weights: str
+):
+    words = ["--data.sampler", "balanced", "--data.augment.mixup", "0.4", "--data.cache", "disk"]
+    assert main([*FIT, "--model.class_weights", weights, *words]) == 0
+    assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/test", *CPU]) == 0
+    assert main(["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "2"]) == 0
+    capsys.readouterr()
+    assert (
+        main(["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "3", "--model.class_weights", "null"]) == 0
+    )
+    assert "changed: model.class_weights" in capsys.readouterr().out
+    assert main([*FIT, "--model.class_weights", '{"triangle": 2.0}', "--run.name", "wrong"]) == 2
+    assert "model.class_weights 'triangle': is none of the classes circle, square" in capsys.readouterr().err
+
+
+def test_the_way_of_resizing_is_kept_with_the_weights_and_cannot_be_contradicted(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main([*FIT, "--model.preprocess.resize", "pad"]) == 0
+    assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/test", *CPU]) == 0
+    words = ["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/test", *CPU]
+    assert main([*words, "--model.preprocess.resize", "squash"]) == 2
+    assert "model.preprocess.resize squash: contradicts the checkpoint" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 import vitcli
 from vitcli.complaint import one_line, users_mistake
 from vitcli.data import CatsDogsData, FolderData, ImageData, ManifestData, UnlabelledData
+from vitcli.data.archive import open_source
 from vitcli.data.cats_dogs import kind
 from vitcli.data.files import IMAGE_EXTENSIONS, extension, printable
 from vitcli.data.health import Finding, Health, examine
@@ -22,7 +23,6 @@ from vitcli.data.labelled import LabelledFiles
 from vitcli.data.manifest import TABLES
 from vitcli.data.quarantine import write_quarantine
 from vitcli.data.sheet import sample_sheet
-from vitcli.data.source import open_source
 from vitcli.errors import ConfigError, DataError, UserError
 from vitcli.run import RunOptions
 

@@ -20,13 +20,12 @@ from vitcli.arguments import Arguments, base_configs, continued_run, read_argume
 from vitcli.complaint import one_line, users_mistake
 from vitcli.contract import describe, honour
 from vitcli.data import ImageData
-from vitcli.data.files import printable
-from vitcli.data.sheet import sample_sheet
 from vitcli.errors import ConfigError, UserError
 from vitcli.outcome import outcome
 from vitcli.pretrained import Pretrained, open_pretrained
-from vitcli.rows import keep_previous, write_left_out
+from vitcli.rows import keep_previous
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
+from vitcli.shown import show_images
 from vitcli.train.checkpoint import read_checkpoint
 from vitcli.train.classifier import Classifier
 from vitcli.train.csv_log import MetricsCsv
@@ -137,7 +136,7 @@ class Cli(LightningCLI):
             self.datamodule.setup(self.verb)
             self.run = self._run()
             self._lay_out(self.run)
-            self._show_images(self.run)
+            self.told += show_images(self.run, self.datamodule) if self.verb == "fit" else []
             self._save_config(self.run)
             self._say_what()
         self.trainer.loggers = self._loggers(wandb_options)
@@ -187,20 +186,6 @@ class Cli(LightningCLI):
         checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
         predictions.path = predictions.path or str(run.predictions(self.verb))
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
-
-    def _show_images(self, run: Run) -> None:
-        """What fit trains on, and what it leaves out."""
-        if self.verb != "fit":
-            return
-        sheet = sample_sheet(self.datamodule)
-        if sheet is not None:
-            sheet.save(run.samples)
-        left_out = [(split, *pair) for split, found in self.datamodule.left_out.items() for pair in found.items()]
-        if left_out:
-            write_left_out(run.left_out, left_out)
-            split, path, reason = left_out[0]
-            more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
-            self.told.append(f"left out for this run: {split} image {printable(path)}: {reason}{more}; {run.left_out}")
 
     def _save_config(self, run: Run) -> None:
         path = run.config(self.verb)

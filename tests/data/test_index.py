@@ -13,8 +13,9 @@ import pytest
 
 from vitcli.data.files import IMAGE_EXTENSIONS, Entry
 from vitcli.data.folder import FolderData
-from vitcli.data.index import Index, Paths, index_file, scan
+from vitcli.data.index import Index, index_file, scan
 from vitcli.data.inspection import SOUND, UNKNOWN, UNREADABLE, Facts
+from vitcli.data.paths import Paths
 from vitcli.data.source import Folder
 
 FACTS = Facts(SOUND, "", 4, 6, "PNG", b"d" * 16, b"l" * 16)

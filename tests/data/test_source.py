@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from vitcli.data.archive import Archive, open_source
 from vitcli.data.files import IMAGE_EXTENSIONS
 from vitcli.data.folder import FolderData
 from vitcli.data.picture import UnreadableImage
-from vitcli.data.source import Archive, Folder, open_source
+from vitcli.data.source import Folder
 from vitcli.errors import DataError
 
 FILES = {f"{label}/{number}.png": f"{label}{number}".encode() * 50 for label in "ab" for number in range(12)}
@@ -103,7 +104,7 @@ def test_links_bombs_and_secrets_in_an_archive_are_counted_and_not_read(
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         opened.addfile(member)
     assert open_source(str(tmp_path / "link.tar")).files() == ([], {"link": 1})
-    monkeypatch.setattr("vitcli.data.source.MOST_BYTES", 500)
+    monkeypatch.setattr("vitcli.data.archive.MOST_BYTES", 500)
     write_tar(tmp_path / "large.tar", {"a/0.jpg": bytes(501)})
     assert open_source(str(tmp_path / "large.tar")).files()[0] == []
 

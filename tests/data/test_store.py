@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from vitcli.data import store
+from vitcli.data import copies, store
 from vitcli.data.augment import Augment
 from vitcli.data.folder import FolderData
 from vitcli.data.samples import Batch
@@ -116,7 +116,7 @@ def test_an_unreadable_picture_keeps_its_reason(photos: Path) -> None:
     assert "val/a/0.jpg" not in listing.paths
     listed = FolderData(str(photos), preprocess=SMALL, cache_dir=str(photos / "kept")).listing("val")
     kept = store.stored(
-        listed, store.Ready(SMALL), "disk", folder=photos / "kept", owner="x", max_pixels=10**6, threads=2
+        listed, copies.Ready(SMALL), "disk", folder=photos / "kept", owner="x", max_pixels=10**6, threads=2
     )
     with pytest.raises(Exception, match=r"^not an image"):
         kept.open(0)
@@ -134,17 +134,17 @@ def test_too_little_room_is_one_line_before_anything_is_written(photos: Path, mo
 
 BUILD = """
 import sys, time
-from vitcli.data import store
+from vitcli.data import copies, store
 from vitcli.data.folder import FolderData
 from vitcli.preprocess import Preprocess
-take, calls = store.Shrunk.take, []
+take, calls = copies.Shrunk.take, []
 def slow(self, picture):
     calls.append(1)
     if len(calls) == 5:
         print("half", flush=True)
         time.sleep(60)
     return take(self, picture)
-store.Shrunk.take = slow
+copies.Shrunk.take = slow
 data = FolderData(sys.argv[1], preprocess=Preprocess(size=(16, 16)), cache="disk", cache_dir=sys.argv[1] + "/kept")
 data.setup("fit")
 """
@@ -166,7 +166,7 @@ def test_a_build_that_was_killed_changes_nothing_and_leaves_nothing(photos: Path
 HOLD = """
 import sys, time
 from pathlib import Path
-from vitcli.data import store
+from vitcli.data import copies, store
 store.SHARED_MEMORY = Path(sys.argv[1]) / "memory"
 from vitcli.data.folder import FolderData
 from vitcli.preprocess import Preprocess

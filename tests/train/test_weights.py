@@ -13,7 +13,7 @@ from vitcli.errors import ConfigError
 from vitcli.net import ViT
 from vitcli.preprocess import Preprocess
 from vitcli.train import Classifier
-from vitcli.train.classifier import auto_weights
+from vitcli.train.balance import auto_weights
 
 
 def classifier(class_weights: Any, label_smoothing: float = 0.0) -> Classifier:

@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from typing import Any, final
 
+from vitcli.data.archive import open_source
+from vitcli.data.batches import Split
 from vitcli.data.files import check_folder
 from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
-from vitcli.data.module import Split
 from vitcli.data.pets import IMAGES, download_pets
-from vitcli.data.source import Folder, Source, open_source
+from vitcli.data.source import Folder, Source
 from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows
 from vitcli.errors import DataError
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, final
 
+from vitcli.data.batches import Split
 from vitcli.data.files import natural_order
 from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
-from vitcli.data.module import Split
 from vitcli.data.source import Source
 from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.errors import ConfigError, DataError

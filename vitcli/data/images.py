@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vitcli.data import jpeg
+from vitcli.data.colours import to_rgb
 from vitcli.data.picture import Picture, UnreadableImage, scaled
 from vitcli.data.pixels import Rgb, Way, resample
 from vitcli.preprocess import Region
@@ -34,9 +35,6 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-# 65535 / 255: the factor between full white in 16 and in 8 bits.
-GREY_LEVELS_PER_BYTE = 257
 
 
 @final
@@ -121,7 +119,7 @@ class EncodedPicture(Picture):
                 jpeg.glance(self.content, self._image.size)
                 self._image.load()
             method = UPRIGHT.get(self._orientation)
-            return _to_rgb(self._image if method is None else _turned(self._image, method))
+            return to_rgb(self._image if method is None else _turned(self._image, method))
 
 
 def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -206,33 +204,6 @@ def _turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
     upright = image.transpose(method)
     upright.info = dict(image.info)
     return upright
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in DEEP_GREY:
-        return _deep_grey_to_rgb(image)
-    if image.mode == "F":
-        raise UnreadableImage("floating-point pixels, whose white is not known; save it with 8 or 16 bits")
-    if not image.has_transparency_data:
-        return image.copy() if image.mode == "RGB" else image.convert("RGB")
-    transparent = image.info.get("transparency")
-    if image.mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:
-        # Pillow reads 16-bit colours down to their high bytes, but not the transparent one.
-        image.info["transparency"] = tuple(value >> 8 for value in transparent)
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
-
-
-def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    # By hand, because Pillow's convert() clips everything above 255 to white.
-    values = np.asarray(image)
-    if values.max() > 65535 or values.min() < 0:
-        raise UnreadableImage("32-bit grey values outside 0 to 65535; save it with 8 or 16 bits")
-    grey = ((values.astype(np.uint32) + GREY_LEVELS_PER_BYTE // 2) // GREY_LEVELS_PER_BYTE).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
 
 
 def _reason(error: Exception, max_pixels: int) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self, final
 from zipfile import BadZipFile
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vitcli.data.files import Entry, natural_order
 from vitcli.data.inspection import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
+from vitcli.data.paths import Paths
 from vitcli.data.source import Source
 
 # of the file's own layout and of what inspect finds; another one is not read
@@ -25,57 +26,6 @@ COLUMNS: dict[str, Any] = {
     "size": np.int64, "version": np.int64, "height": np.int32, "width": np.int32, "format": np.uint8,
     "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}",
 }  # fmt: skip
-
-
-@final
-class Paths(Sequence[str]):
-    """Many paths in little memory: one string of bytes, and where in it each one lies.
-
-    Args:
-        joined: The paths one behind another.
-        ends: Where each one ends.
-        chosen: Which of them these are, in their order; None for all.
-    """
-
-    def __init__(self, joined: bytes, ends: NDArray[np.int64], chosen: NDArray[np.int64] | None = None) -> None:
-        self.joined = joined
-        self.ends = ends
-        self.chosen = chosen
-
-    @classmethod
-    def of(cls, paths: Sequence[str]) -> Self:
-        """The same paths."""
-        encoded = [os.fsencode(path) for path in paths]
-        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)[1:]
-        return cls(b"".join(encoded), ends)
-
-    def __len__(self) -> int:
-        return len(self.ends if self.chosen is None else self.chosen)
-
-    def __getitem__(self, position: Any) -> Any:
-        if isinstance(position, slice):
-            return [self[number] for number in range(*position.indices(len(self)))]
-        number = range(len(self))[position]
-        row = number if self.chosen is None else int(self.chosen[number])
-        start = int(self.ends[row - 1]) if row else 0
-        return os.fsdecode(self.joined[start : int(self.ends[row])])
-
-    def __iter__(self) -> Iterator[str]:
-        # three times as fast as one by one
-        ends = self.ends.tolist()
-        starts = [0, *ends[:-1]]
-        joined = self.joined
-        for row in range(len(ends)) if self.chosen is None else self.chosen.tolist():
-            yield os.fsdecode(joined[starts[row] : ends[row]])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def take(self, rows: NDArray[np.int64]) -> Paths:
-        """Some of all paths, in the order given."""
-        return Paths(self.joined, self.ends, rows)
 
 
 @final

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.data.archive import open_source
+from vitcli.data.batches import Split
 from vitcli.data.files import IMAGE_EXTENSIONS
 from vitcli.data.index import Index, index_file, scan
 from vitcli.data.listing import FileOpener, Listing, list_files
-from vitcli.data.module import ImageData, Split
+from vitcli.data.module import ImageData
 from vitcli.data.samples import cores
-from vitcli.data.source import Source, open_source
+from vitcli.data.source import Source
 from vitcli.data.splits import Pool, as_rows, check_fractions, split_pools
 from vitcli.data.verify import look_through
 

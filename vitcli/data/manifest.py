@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, final
 
+from vitcli.data.archive import open_source
+from vitcli.data.batches import Split
 from vitcli.data.files import Entry, extension, natural_order
 from vitcli.data.index import Index, index_file
 from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
-from vitcli.data.module import Split
-from vitcli.data.source import Folder, Source, open_source
+from vitcli.data.source import Folder, Source
 from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.errors import DataError
 

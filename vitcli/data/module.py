@@ -1,41 +1,24 @@
-"""What does training ask of any set of images? Its classes, its splits, and loaders that resume exactly."""
+"""What does training ask of any set of images? Its classes, its splits, and which of its images are used."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakSet
 
 import numpy as np
-from lightning.pytorch import LightningDataModule
 
-from vitcli.data.augment import Augment
-from vitcli.data.images import MAX_PIXELS
+from vitcli.data.batches import Batches, Split
+from vitcli.data.copies import Ready, Shrunk
 from vitcli.data.listing import Listing
-from vitcli.data.loader import Loader
-from vitcli.data.mixing import mix, vary
-from vitcli.data.order import (
-    BatchKey,
-    Plan,
-    Sampler,
-    epoch_length,
-    evaluation_batches,
-    training_batches,
-    training_order,
-)
-from vitcli.data.progress import Counted, check_counted, names_and_labels, position
 from vitcli.data.quarantine import read_quarantine
-from vitcli.data.samples import Batch, Samples, cores
-from vitcli.data.store import Cache, Ready, Shrunk, stored
+from vitcli.data.samples import cores
+from vitcli.data.store import Cache, stored
 from vitcli.data.verify import check_errors, unusable
 from vitcli.errors import ConfigError
-from vitcli.preprocess import Preprocess
 from vitcli.run import CACHE, RunOptions
 
-Split = Literal["train", "val", "test", "predict"]
 OnError = Literal["skip", "fail"]
 
 SPLITS_OF_STAGE: dict[str, tuple[Split, ...]] = {
@@ -44,26 +27,14 @@ SPLITS_OF_STAGE: dict[str, tuple[Split, ...]] = {
     "test": ("test",),
     "predict": ("predict",),
 }
-MOST_WORKERS = 16
-
-# Shared defaults of the concrete classes: frozen, so one instance serves all.
-PREPROCESS = Preprocess()
-AUGMENT = Augment()
 
 
-class ImageData(LightningDataModule, ABC):
-    """Images with labels in up to four splits, as loaders of batches.
+class ImageData(Batches, ABC):
+    """Images in up to four splits: what of them is used, and where copies of them are kept, is decided here.
 
-    A concrete class says where the images are; order, augmentation, batches and resuming are decided here, alike
-    for all of them.
+    A concrete class says where the images are.
 
     Args:
-        preprocess: The deterministic way into the net; follows the model.
-        classes: Names of the classes in the order of the model's outputs; follows the model, empty reads the folders.
-        augment: The random way into the net, for training only.
-        sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
-        batch_size: Images in one batch of one process.
-        num_workers: Processes that read images, for each training process; null chooses by the machine.
         cache: Where training and validation keep decoded copies: none, ram (until the run ends) or disk (for the next
             one too).
         cache_size: Shorter side of a copy for training, in pixels; null: image_size / sqrt(smallest crop_scale), at
@@ -71,9 +42,8 @@ class ImageData(LightningDataModule, ABC):
         cache_dir: Where the index of the images and copies on disk are kept; null: beside the runs.
         on_error: What fit does about images that cannot be read: skip or fail.
         max_errors: The largest share of such images that fit skips, in [0, 1].
-        max_pixels: Larger images are not decoded.
         quarantine: A list of images, written by vitcli check --quarantine, that are left out.
-        seed: Seed of the order and of the augmentation, from 0; follows the run.
+        **options: What all batches take.
 
     Raises:
         ConfigError: A number out of range, or a class that is named twice.
@@ -82,58 +52,30 @@ class ImageData(LightningDataModule, ABC):
     def __init__(
         self,
         *,
-        preprocess: Preprocess = PREPROCESS,
-        classes: tuple[str, ...] = (),
-        augment: Augment = AUGMENT,
-        sampler: Sampler = "shuffle",
-        batch_size: int = 64,
-        num_workers: int | None = None,
         cache: Cache = "none",
         cache_size: int | None = None,
         cache_dir: str | None = None,
         on_error: OnError = "skip",
         max_errors: float = 0.05,
-        max_pixels: int = MAX_PIXELS,
         quarantine: str | None = None,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        _check_numbers(batch_size, num_workers, cache_size, max_errors, max_pixels, seed)
-        twice = sorted({name for name in classes if list(classes).count(name) > 1})
-        if twice:
-            raise ConfigError(f"data.classes {list(classes)}: {twice[0]!r} is named twice - name each class once")
-        self.preprocess = preprocess
-        self.classes = tuple(classes)
-        self.augment = augment
-        self.sampler: Sampler = sampler
-        self.batch_size = batch_size
-        self.num_workers = num_workers
+        super().__init__(**options)
+        if cache_size is not None and cache_size < 1:
+            raise ConfigError(f"data.cache_size {cache_size}: below 1 - give the shorter side of a copy in pixels")
+        if not 0 <= max_errors <= 1:
+            raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1] - give a share such as 0.05")
         self.cache: Cache = cache
         self.cache_size = cache_size
         self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir)
         self.on_error = on_error
         self.max_errors = max_errors
-        self.max_pixels = max_pixels
         self.quarantined = frozenset() if quarantine is None else read_quarantine(quarantine)
-        self.seed = seed
-        # Lightning otherwise refuses a process that has no image of a small test set.
-        self.allow_zero_length_dataloader_with_multiple_devices = True
         # what fit leaves out, by split: path and reason
         self.left_out: dict[Split, dict[str, str]] = {}
         self._listings: dict[Split, Listing] = {}
         self._ready: set[str] = set()
         self._notices: list[str] = []
-        self._counted: Counted = {}
-        # Weakly, as a loader knows this module: a circle would be left to the garbage collector.
-        self._loaders: WeakSet[Loader] = WeakSet()
-
-    def __getstate__(self) -> dict[str, object]:
-        # For strategies that spawn processes; worker processes belong to the one that started them.
-        return {name: value for name, value in self.__dict__.items() if name != "_loaders"}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._loaders = WeakSet()
 
     @abstractmethod
     def find_classes(self) -> tuple[str, ...]:
@@ -233,149 +175,3 @@ class ImageData(LightningDataModule, ABC):
     def place(self) -> str:
         """Where the images come from, in a word."""
         return type(self).__name__
-
-    def state_dict(self) -> Counted:  # type: ignore[override]
-        """What a checkpoint must know to go on in the middle of an epoch."""
-        listing = self.listing("train")
-        return {
-            "images": len(listing),
-            "global_batch": self.batch_size * self._ranks()[1],
-            "order": f"{self.sampler}, {self.augment.repeats}",
-            "files": names_and_labels(listing),
-        }
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        """Remember the batches in which a checkpoint counted."""
-        self._counted = state_dict
-
-    def teardown(self, stage: str) -> None:
-        """Ends the threads and worker processes of a stage."""
-        while self._loaders:
-            self._loaders.pop().close()
-
-    def on_exception(self, exception: BaseException) -> None:
-        """Ends the threads and worker processes of a stage that was broken off."""
-        self.teardown("")
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Does with a batch, on its device, what was drawn for it."""
-        return self.varied(batch)
-
-    def varied(self, batch: Batch) -> Batch:
-        """A batch of training after everything that was drawn for it; others are left as they are."""
-        chances = batch.pop("chances", None)
-        if chances is None:
-            return batch
-        batch["image"] = vary(batch["image"], chances, self.augment, self.preprocess.fill)
-        if self.augment.mixes:
-            batch["image"], batch["target"] = mix(
-                batch["image"], batch["label"], len(self.classes), chances.seed, self.augment
-            )
-        return batch
-
-    def train_dataloader(self) -> Loader:
-        """Augmented batches in the sampler's order; after resuming, those that were still to come."""
-        return self._loader(self.listing("train"), self.augment, self._training_plan, self._training_length)
-
-    def val_dataloader(self) -> Loader:
-        """Every sample of val once."""
-        return self._evaluation_loader("val")
-
-    def test_dataloader(self) -> Loader:
-        """Every sample of test once."""
-        return self._evaluation_loader("test")
-
-    def predict_dataloader(self) -> Loader:
-        """Every sample of predict once."""
-        return self._evaluation_loader("predict")
-
-    def samples(self, listing: Listing, augment: Augment | None, threads: int) -> Samples:
-        """What makes batches of a listing.
-
-        Args:
-            listing: The samples.
-            augment: The random way into the net; None for evaluation.
-            threads: How many pictures are read at once.
-        """
-        return Samples(
-            listing,
-            self.preprocess,
-            augment,
-            self.seed,
-            rank=self._ranks()[0],
-            max_pixels=self.max_pixels,
-            threads=threads,
-        )
-
-    def _evaluation_loader(self, split: Split) -> Loader:
-        listing = self.listing(split)
-        plan = partial(self._evaluation_plan, len(listing))
-        return self._loader(listing, None, plan, partial(self._evaluation_length, len(listing)))
-
-    def _loader(self, listing: Listing, augment: Augment | None, plan: Any, length: Any) -> Loader:
-        device = self.trainer.strategy.root_device.type if self.trainer is not None else "cpu"
-        share = max(1, cores() // (self.trainer.num_devices if self.trainer is not None else 1))
-        workers = self.num_workers
-        if workers is None:
-            # on a CPU the cores are busy computing, and workers would only take them away
-            workers = 0 if device == "cpu" else min(MOST_WORKERS, share)
-        loader = Loader(
-            self.samples(listing, augment, 1 if workers else share),
-            plan=plan,
-            length=length,
-            num_workers=workers,
-            pin_memory=device == "cuda",
-        )
-        self._loaders.add(loader)
-        return loader
-
-    def _ranks(self) -> tuple[int, int]:
-        """This process and the number of processes."""
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-
-    def _training_plan(self) -> Plan:
-        epoch, done = position(self.trainer)
-        if done and self._counted:
-            check_counted(self._counted, self.state_dict(), self.batch_size)
-        return self.training_plan(epoch)[done:]
-
-    def training_plan(self, epoch: int) -> Plan:
-        """All batches of this process in an epoch of training."""
-        rank, world = self._ranks()
-        labels, repeats = self.listing("train").labels, self.augment.repeats
-        order = training_order(labels, seed=self.seed, epoch=epoch, sampler=self.sampler, repeats=repeats)
-        return training_batches(order, epoch=epoch, batch_size=self.batch_size, rank=rank, world=world)
-
-    def _training_length(self) -> int:
-        return -(-epoch_length(self.listing("train").labels, self.sampler) // (self.batch_size * self._ranks()[1]))
-
-    def _evaluation_plan(self, count: int) -> Plan:
-        rank, world = self._ranks()
-        batches = evaluation_batches(count, batch_size=self.batch_size, rank=rank, world=world)
-        # a process without an image of a small set still takes part, with an empty batch: the others wait for it
-        return batches or ([BatchKey(0, 0, [])] if count else [])
-
-    def _evaluation_length(self, count: int) -> int:
-        return len(self._evaluation_plan(count))
-
-
-def _check_numbers(
-    batch_size: int,
-    num_workers: int | None,
-    cache_size: int | None,
-    max_errors: float,
-    max_pixels: int,
-    seed: int,
-) -> None:
-    if batch_size < 1:
-        raise ConfigError(f"data.batch_size {batch_size}: below 1 - a batch holds at least one image")
-    if num_workers is not None and num_workers < 0:
-        raise ConfigError(f"data.num_workers {num_workers}: below 0 - 0 reads images in the training process")
-    if cache_size is not None and cache_size < 1:
-        raise ConfigError(f"data.cache_size {cache_size}: below 1 - give the shorter side of a copy in pixels")
-    if not 0 <= max_errors <= 1:
-        raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1] - give a share such as 0.05")
-    if max_pixels < 1:
-        raise ConfigError(f"data.max_pixels {max_pixels}: below 1 - {MAX_PIXELS} is usual")
-    if seed < 0:
-        raise ConfigError(f"data.seed {seed}: below 0 - give a whole number from 0 up")

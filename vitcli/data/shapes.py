@@ -12,10 +12,11 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
+from vitcli.data.batches import Split
 from vitcli.data.drawing import KINDS, draw
 from vitcli.data.images import MAX_PIXELS
 from vitcli.data.listing import Listing
-from vitcli.data.module import ImageData, Split
+from vitcli.data.module import ImageData
 from vitcli.data.picture import Picture, Pixels
 from vitcli.errors import ConfigError, DataError
 

@@ -6,12 +6,14 @@ import os
 from collections import Counter
 from typing import Any, final
 
+from vitcli.data.archive import ARCHIVES, open_source
+from vitcli.data.batches import AUGMENT, Split
 from vitcli.data.files import IMAGE_EXTENSIONS, Entry, extension
 from vitcli.data.index import Index, index_file, scan
 from vitcli.data.listing import FileOpener, Listing, list_files
-from vitcli.data.module import AUGMENT, ImageData, Split
+from vitcli.data.module import ImageData
 from vitcli.data.samples import cores
-from vitcli.data.source import ARCHIVES, Folder, Source, open_source
+from vitcli.data.source import Folder, Source
 from vitcli.data.splits import Pool
 from vitcli.data.verify import look_through
 from vitcli.errors import DataError

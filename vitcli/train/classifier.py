@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import lightning.pytorch as pl
 import torch
@@ -17,6 +17,7 @@ import vitcli
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
 from vitcli.preprocess import Preprocess
+from vitcli.train.balance import ClassWeights, check_weights, weights_of
 from vitcli.train.checkpoint import read_checkpoint
 from vitcli.train.metrics import collection, mean_loss, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
@@ -65,7 +66,7 @@ class Classifier(pl.LightningModule):
         label_smoothing: float = 0.0,
         freeze: tuple[str, ...] = (),
         compile: bool = False,  # noqa: A002 -- torch's own word
-        class_weights: Literal["auto"] | dict[str, float] | None = None,
+        class_weights: ClassWeights = None,
     ) -> None:
         super().__init__()
         classes = tuple(classes)
@@ -86,7 +87,7 @@ class Classifier(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.label_smoothing = label_smoothing
-        _check_weights(class_weights, classes)
+        check_weights(class_weights, classes)
         self.class_weights = class_weights
         self.balance: Tensor | None = None
         _freeze(net, freeze)
@@ -218,15 +219,9 @@ class Classifier(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Take up the weight of each class, now that the images are known."""
-        if self.class_weights is None:
-            return
-        if self.class_weights == "auto":
-            labels = torch.from_numpy(self.trainer.datamodule.listing("train").labels)  # type: ignore[attr-defined]
-            balance = auto_weights(torch.bincount(labels, minlength=len(self.classes)))
-        else:
-            assert isinstance(self.class_weights, dict)
-            balance = torch.tensor([float(self.class_weights.get(name, 1.0)) for name in self.classes])
-        self.balance = balance.to(self.device)
+        labels = torch.from_numpy(self.trainer.datamodule.listing("train").labels)  # type: ignore[attr-defined]
+        weights = weights_of(self.class_weights, self.classes, labels)
+        self.balance = None if weights is None else weights.to(self.device)
 
     def _evaluate(self, stage: str, batch: Batch) -> Tensor:
         logits = self._logits(batch)
@@ -243,19 +238,6 @@ class Classifier(pl.LightningModule):
         record(metrics, logits.softmax(dim=1), labels)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
-
-
-def auto_weights(counts: Tensor) -> Tensor:
-    """The weight of each class, inversely to its images: int64 (classes,) -> float32, whose mean over images is 1."""
-    return counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
-
-
-def _check_weights(weights: Literal["auto"] | dict[str, float] | None, classes: tuple[str, ...]) -> None:
-    for name, weight in weights.items() if isinstance(weights, dict) else ():
-        if name not in classes:
-            raise ConfigError(f"model.class_weights {name!r}: is none of the classes {', '.join(classes[:20])}")
-        if not 0 < weight < float("inf"):
-            raise ConfigError(f"model.class_weights {name!r} {weight}: must be a finite number above 0; 1 is usual")
 
 
 def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:

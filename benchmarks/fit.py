@@ -1,0 +1,109 @@
+"""How long does a whole training take, beside what others would start? From the command to the end of the process.
+
+    .venv/bin/python benchmarks/fit.py --root photos                          # photos/{train,val}/<class>/...
+    .venv/bin/python benchmarks/fit.py --root photos --timm FOLDER/train.py   # of a checkout of timm
+
+Two epochs of configs/cats_dogs.yaml: a ViT of 224 px, 32 px patches, dim 128, depth 12 and 8 heads, batches of 64, in
+bf16. Contestants are run in turns; each command is a process of its own, and its epochs are timed by the lines that it
+prints at their end, so the first one has the start-up in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from net import spread
+
+HERE = Path(__file__).parent
+OUT = Path("runs", "bench", "fit")
+
+
+def commands(root: Path, timm: Path | None) -> dict[str, tuple[list[str], str]]:
+    """Each contestant's command, and how its lines at the end of an epoch begin."""
+    program = str(Path(sys.executable).with_name("vitcli"))
+    ours = [program, "fit", "--config", str(HERE.parent / "configs" / "cats_dogs.yaml"), "--data.root", str(root)]
+    ours += ["--trainer.max_epochs", "2", "--trainer.precision", "bf16-mixed", "--run.dir", str(OUT)]
+    plain = [sys.executable, str(HERE / "plain.py"), "--root", str(root)]
+    found = {
+        "vitcli": (ours, "epoch "),
+        "vitcli, cached in memory": ([*ours, "--data.cache", "ram"], "epoch "),
+        "vitcli, Linformer": ([*ours, "--model.net.backend", "Linformer"], "epoch "),
+        "plain Lightning, bf16, 2 workers": (plain, "epoch "),
+        "plain Lightning, bf16, 0 workers": ([*plain, "--workers", "0"], "epoch "),
+        "plain Lightning, fp32, 2 workers": ([*plain, "--precision", "32-true"], "epoch "),
+    }
+    if timm is not None:
+        words = (
+            "--model vit_tiny_patch16_224 --num-classes 2 --device cpu -b 64 --opt adamw --lr 1e-3 --warmup-epochs 0"
+        )
+        words += (
+            " --warmup-epochs 0 --epochs 2 --cooldown-epochs 0 --sched cosine -j 2 --val-split val --train-split train"
+        )
+        words += " --model-kwargs img_size=224 patch_size=32 embed_dim=128 depth=12 num_heads=8"
+        line = [sys.executable, str(timm), "--data-dir", str(root), "--output", str(OUT / "timm"), *words.split()]
+        found["timm train.py, fp32"] = (line, "Current checkpoints")
+        found["timm train.py, bf16"] = ([*line, "--amp", "--amp-dtype", "bfloat16"], "Current checkpoints")
+    return found
+
+
+def run(command: list[str], mark: str) -> tuple[float, list[float]]:
+    """Seconds of the whole process, and when, after its start, each epoch was over."""
+    begin, ends = time.monotonic(), []
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        tail: list[str] = []
+        for line in process.stdout:
+            tail = [*tail[-20:], line]
+            if line.lstrip().startswith(mark) or f" {mark}" in line:
+                ends.append(time.monotonic() - begin)
+    if process.returncode or len(ends) < 2:
+        raise SystemExit(f"{' '.join(command)}: code {process.returncode}, {len(ends)} epochs\n{''.join(tail)}")
+    return time.monotonic() - begin, ends
+
+
+def main() -> None:
+    """Run all in turns and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--timm", type=Path, help="train.py of a checkout of timm")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    chosen = {
+        name: command
+        for name, command in commands(args.root, args.timm).items()
+        if any(part in name for part in args.only)
+    }
+    walls: dict[str, list[float]] = {name: [] for name in chosen}
+    seconds: dict[str, list[float]] = {name: [] for name in chosen}
+    for number in range(args.rounds):
+        for name, (command, mark) in chosen.items():
+            shutil.rmtree(OUT, ignore_errors=True)
+            wall, ends = run(command, mark)
+            walls[name].append(wall)
+            seconds[name].append(ends[1] - ends[0])
+            print(f"round {number + 1}: {name}: {wall:.1f} s, second epoch {seconds[name][-1]:.1f} s", flush=True)
+    for name in chosen:
+        print(f"{name:34} whole {spread(walls[name], 1):>20} s   second epoch {spread(seconds[name], 1):>20} s")
+    for mine in (name for name in chosen if name.startswith("vitcli")):
+        for theirs in (name for name in chosen if not name.startswith("vitcli")):
+            whole = [a / b for a, b in zip(walls[mine], walls[theirs], strict=True)]
+            second = [a / b for a, b in zip(seconds[mine], seconds[theirs], strict=True)]
+            print(f"{mine} / {theirs}: whole {spread(whole)}, second epoch {spread(second)}")
+    if args.json:
+        args.json.write_text(json.dumps({"whole": walls, "second": seconds}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Paths: many paths in little memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@final
+class Paths(Sequence[str]):
+    """Many paths in little memory: one string of bytes, and where in it each one lies.
+
+    Args:
+        joined: The paths one behind another.
+        ends: Where each one ends.
+        chosen: Which of them these are, in their order; None for all.
+    """
+
+    def __init__(self, joined: bytes, ends: NDArray[np.int64], chosen: NDArray[np.int64] | None = None) -> None:
+        self.joined = joined
+        self.ends = ends
+        self.chosen = chosen
+
+    @classmethod
+    def of(cls, paths: Sequence[str]) -> Self:
+        """The same paths."""
+        encoded = [os.fsencode(path) for path in paths]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)[1:]
+        return cls(b"".join(encoded), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends if self.chosen is None else self.chosen)
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[number] for number in range(*position.indices(len(self)))]
+        number = range(len(self))[position]
+        row = number if self.chosen is None else int(self.chosen[number])
+        start = int(self.ends[row - 1]) if row else 0
+        return os.fsdecode(self.joined[start : int(self.ends[row])])
+
+    def __iter__(self) -> Iterator[str]:
+        # three times as fast as one by one
+        ends = self.ends.tolist()
+        starts = [0, *ends[:-1]]
+        joined = self.joined
+        for row in range(len(ends)) if self.chosen is None else self.chosen.tolist():
+            yield os.fsdecode(joined[starts[row] : ends[row]])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def take(self, rows: NDArray[np.int64]) -> Paths:
+        """Some of all paths, in the order given."""
+        return Paths(self.joined, self.ends, rows)
