@@ -7,6 +7,7 @@ import torch
 
 from vitcli.errors import ConfigError
 from vitcli.net import PatchEmbed
+from vitcli.net.patches import pieced
 
 
 @pytest.mark.parametrize(("image_size", "patch_size"), [(32, 8), ((24, 40), (6, 8)), ((8, 8), 8)])
@@ -63,11 +64,36 @@ def test_sizes_that_do_not_fit_are_refused_in_one_line(image_size, patch_size, c
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_convolved_and_cut_patches_are_the_same(bias):
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("piece", [500, 5_000, 10_000])
+def test_patches_are_the_same_piece_by_piece(bias, precision, piece, monkeypatch):
     embed = PatchEmbed((32, 48), (8, 16), 3, 24, bias=bias)
+    parameters = list(embed.proj.parameters())
+    for parameter in parameters:
+        torch.nn.init.normal_(parameter)
     images = torch.randn(5, 3, 32, 48)
-    cut = embed(images)
-    with torch.no_grad():
-        assert embed._is_faster_as_convolution(images)
-        convolved = embed(images)
-    torch.testing.assert_close(convolved, cut, rtol=0, atol=1e-5)
+
+    def run():
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            tokens = embed(images)
+        gradients = torch.autograd.grad(tokens, parameters, torch.cos(torch.arange(tokens.numel())).view_as(tokens))
+        return tokens, *gradients
+
+    whole = run()
+    monkeypatch.setattr("vitcli.net.patches.PIECE", piece)
+    assert pieced(images)
+    pieces = run()
+    # a gradient in bfloat16 is rounded once for each piece
+    tolerance = 1e-5 if precision == torch.float32 else 0.02
+    for one, other in zip(pieces, whole, strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance * float(other.abs().max()))
+
+
+def test_images_that_want_a_gradient_are_cut_whole(monkeypatch):
+    monkeypatch.setattr("vitcli.net.patches.PIECE", 100)
+    embed = PatchEmbed(32, 8, 3, 24)
+    images = torch.randn(2, 3, 32, 32, requires_grad=True)
+    assert not pieced(images)
+    embed(images).sum().backward()
+    assert images.grad is not None

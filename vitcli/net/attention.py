@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitcli.net.dense import dense
 from vitcli.net.init import linear
 from vitcli.net.projection import Mixer, Projection, ProjInit
 
@@ -212,13 +213,13 @@ class LinformerAttention(Attention):
     def _early(self, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         inner = self.widths[0]
         weight, bias = self.qkv.weight, self.qkv.bias
-        queries = F.linear(tokens, weight[:inner], None if bias is None else bias[:inner])
+        queries = dense(tokens, weight[:inner], None if bias is None else bias[:inner])
         parts = (
             [slice(inner, None)] if second is None else [slice(inner, -self.widths[1]), slice(-self.widths[1], None)]
         )
         mixed: list[Tensor] = []
         for part, projection in zip(parts, (first, second), strict=False):
-            features = F.linear(self.mixer(projection, tokens), weight[part])
+            features = dense(self.mixer(projection, tokens), weight[part])
             if bias is not None:
                 # a bias is added to every token, so a mixture holds as much of it as its weights sum to
                 features = features + self.mixer(projection, tokens.new_ones(1, tokens.shape[1], 1)) * bias[part]

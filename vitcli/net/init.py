@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vitcli.net.dense import Dense
+
 STD = 0.02
 
 
@@ -15,7 +17,7 @@ def table(*shape: int) -> nn.Parameter:
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     """A dense layer: (..., inputs) -> (..., outputs)."""
-    layer = nn.Linear(inputs, outputs, bias=bias)
+    layer = Dense(inputs, outputs, bias=bias)
     small(layer.weight)
     if bias:
         nn.init.zeros_(layer.bias)

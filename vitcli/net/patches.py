@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Iterator, Sequence
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vitcli.errors import ConfigError
+from vitcli.net.dense import dense, product_of, seen_through
 from vitcli.net.init import small
 from vitcli.net.limits import at_least_one, shown, sides
 
-# patches of an image, up to which a batch is better convolved
-MOST_CONVOLVED = 1024
+# numbers that are cut at once: so many fit into the caches of a core, twice
+PIECE = 1_000_000
 
 
 @final
@@ -82,29 +82,78 @@ class PatchEmbed(nn.Module):
         if images.shape[1:] != expected:
             # a smaller image would be cut without complaint, and its patches meet the wrong positions
             raise ValueError(f"images of shape {tuple(images.shape[1:])} for a net that was built for {expected}")
-        if self._is_faster_as_convolution(images):
-            convolved: Tensor = self.proj(images).flatten(2).transpose(1, 2)
-            return convolved
-        rows, columns = self.grid
-        height, width = self.patch_size
-        cut = images.reshape(images.shape[0], self.channels, rows, height, columns, width)
-        patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+        if self.norm_in is None and pieced(images):
+            tokens: Tensor = _Projected.apply(images, self.proj.weight, self.proj.bias)
+            return tokens
+        patches = cut(images, self.patch_size)
         if self.norm_in is not None:
             patches = self.norm_in(patches)
-        tokens = F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        tokens = dense(patches, self.proj.weight.flatten(1), self.proj.bias)
         return tokens if self.norm_out is None else self.norm_out(tokens)
 
-    def _is_faster_as_convolution(self, images: Tensor) -> bool:
-        # the whole net at 224 px, patch 32, batch 64, float32 without gradients: 196 ms as a convolution, 260 ms cut,
-        # whose 38 MB outgrow malloc's largest pool. Cutting wins for one image (2x), at 2048 px (1.5x, in bf16 7x) and
-        # in bf16 training (1.1x); training in float32 is the same (docs/results.md, 2026-11-22)
-        return (
-            images.device.type == "cpu"
-            and images.dtype == torch.float32
-            and not torch.is_grad_enabled()
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
-            and images.shape[0] > 1
-            and self.grid[0] * self.grid[1] <= MOST_CONVOLVED
-            and self.norm_in is None
-        )
+
+def cut(
+    images: Float[Tensor, "batch channels height width"], patch_size: tuple[int, int]
+) -> Float[Tensor, "batch patches pixels"]:
+    """Patches row by row, each as the pixels of one colour after the other."""
+    batch, channels, height, width = images.shape
+    rows, columns = height // patch_size[0], width // patch_size[1]
+    grid = images.reshape(batch, channels, rows, patch_size[0], columns, patch_size[1])
+    return grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+
+
+def pieced(images: Tensor) -> bool:
+    """Whether images are better cut and projected piece by piece: many numbers on a CPU, and no compiler looks inside.
+
+    All patches of a batch outgrow malloc's largest pool and every cache: of 64 images at 224 px, cutting and projecting
+    took 30 ms and takes 18, in bfloat16 27 and 10 (docs/results.md, 2026-11-25).
+    """
+    return (
+        not seen_through(images)
+        and images.device.type == "cpu"
+        and images.dtype == torch.float32
+        and images.numel() > PIECE
+        and not images.requires_grad
+    )
+
+
+class _Projected(torch.autograd.Function):
+    """cut and dense, with the patches cut again for the gradient instead of kept."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        ctx.autocast = torch.is_autocast_enabled("cpu")
+        kind = torch.get_autocast_dtype("cpu") if ctx.autocast else images.dtype
+        flat = weight.flatten(1).to(kind)
+        offset = None if bias is None else bias.to(kind)
+        parts = [dense(patches, flat, offset) for patches in _pieces(images, weight, kind)]
+        joined = torch.cat([part.flatten(0, 1) for part in parts])
+        return joined.reshape(images.shape[0], -1, weight.shape[0])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        images, weight = ctx.saved_tensors
+        rows = grad.reshape(-1, grad.shape[-1])
+        total = None
+        if ctx.needs_input_grad[1]:
+            total, start = torch.zeros_like(weight.flatten(1)), 0
+            for patches in _pieces(images, weight, grad.dtype):
+                flat = patches.flatten(0, 1)
+                total += product_of(rows[start : start + len(flat)], flat)
+                start += len(flat)
+            total = total.reshape(weight.shape)
+        return None, total, rows.sum(0, dtype=weight.dtype) if ctx.needs_input_grad[2] else None
+
+
+def _pieces(images: Tensor, weight: Tensor, kind: torch.dtype) -> Iterator[Tensor]:
+    """The patches of some images, or of some rows of one, after another."""
+    height, width = weight.shape[2:]
+    rows = images.shape[2] // height
+    wanted = max(1, PIECE // (images[0].numel() // rows))
+    for first in range(0, len(images), max(1, wanted // rows)):
+        some = images[first : first + max(1, wanted // rows)]
+        for row in range(0, rows, min(wanted, rows)):
+            part = some[:, :, row * height : (row + min(wanted, rows)) * height]
+            yield cut(part.to(kind), (height, width))
