@@ -71,12 +71,6 @@ class EncodedPicture(Picture):
             width, height = self._image.size
             super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
 
-    @property
-    def frames(self) -> int:
-        """How many pictures the file holds; the first is taken."""
-        with reasons(self.max_pixels):
-            return int(getattr(self._image, "n_frames", 1))
-
     def crop(self, region: Region, way: Way) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width).
 
@@ -90,11 +84,9 @@ class EncodedPicture(Picture):
             lying = turn.back(region, self.height, self.width)
             pixels = jpeg.decode(self.content, self._image.size, lying, turn.size(way.size))
             if pixels is not None:
-                across, down = pixels.shape[1] / self._image.width, pixels.shape[0] / self._image.height
-                lying = Region(lying.left * across, lying.top * down, lying.right * across, lying.bottom * down)
+                lying = scaled(lying, self._image.size[::-1], pixels)
                 return turn.upright(resample(pixels, lying, way._replace(size=turn.size(way.size))))
-        pixels = np.array(self.image())
-        return resample(pixels, scaled(region, self, pixels), way)
+        return resample(np.array(self.image()), region, way)
 
     def glance(self) -> tuple[NDArray[np.uint8], str]:
         """A small upright grey copy, uint8 (height, width), and what the decoder complains of, which it survives.

@@ -60,10 +60,10 @@ class Pixels(Picture):
 
     def crop(self, region: Region, way: Way) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width)."""
-        return resample(self.pixels, scaled(region, self, self.pixels), way)
+        return resample(self.pixels, scaled(region, (self.height, self.width), self.pixels), way)
 
 
-def scaled(region: Region, picture: Picture, pixels: Rgb) -> Region:
-    """A region of a picture in the pixels of a larger or smaller copy."""
-    down, across = pixels.shape[0] / picture.height, pixels.shape[1] / picture.width
+def scaled(region: Region, size: tuple[int, int], pixels: Rgb) -> Region:
+    """A region of a picture of some height and width, in the pixels of a larger or smaller copy."""
+    down, across = pixels.shape[0] / size[0], pixels.shape[1] / size[1]
     return Region(region.left * across, region.top * down, region.right * across, region.bottom * down)
