@@ -44,6 +44,14 @@ def test_the_loss_is_the_weighted_mean_over_images() -> None:
     assert classifier(None)._loss(logits, labels).item() == pytest.approx(math.log(3))
 
 
+def test_smoothing_is_not_weighed_by_the_classes_it_smooths_to() -> None:
+    logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
+    plain = classifier(None, label_smoothing=0.1)._loss(logits, labels).item()
+    weighed = classifier({"b": 20.0}, label_smoothing=0.1)
+    weighed.balance = torch.tensor([0.5, 20.0, 1.0])
+    assert weighed._loss(logits, labels).item() == pytest.approx(0.5 * plain)
+
+
 def test_fit_counts_the_images_it_trains_on() -> None:
     from lightning.pytorch import Trainer
 

@@ -212,9 +212,10 @@ class Classifier(pl.LightningModule):
         )
 
     def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        # the mean over images, not over their weights: a batch counts the same whatever classes it holds
-        weights = None if self.balance is None else self.balance.to(logits.dtype)
-        each = F.cross_entropy(logits, target, weight=weights, label_smoothing=self.label_smoothing, reduction="none")
+        each = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
+        if self.balance is not None:
+            # by image: torch's own weights are by class, and weigh also what label smoothing gives to the other classes
+            each = each * (self.balance[target] if target.dim() == 1 else target @ self.balance)
         return each.mean()
 
     def on_fit_start(self) -> None:
