@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitcli.net.dense import dense
+from vitcli.net.dense import dense, seen_through
 from vitcli.net.init import linear
 from vitcli.net.projection import Mixer, Projection, ProjInit
 
 OutProj = Literal["biased", "unbiased", "none"]
 Sharing = Literal["none", "headwise", "kv", "layerwise"]
-# Up to so many query-key pairs a head, bf16 training on a CPU takes the plain softmax: the net of 50 tokens, dim 128
-# and 8 heads then steps 2.3 times as fast. Time of the fused kernel over the plain one, forward and backward, torch
-# 2.15, one Zen 4 core: 8.3 at 50 x 50 tokens and head_dim 16, 6.1 at 50 x 50 and 64, 2.3 at 197 x 197, 2.3 at 577 x
-# 577 and 64, 1.4 at 1025 x 1025 and 64 (0.9 at 16), 2.3 at 4097 x 256. In float32 it is 0.3 to 1.0 (1.3 at 50 x 24
-# and 16), and beyond these pairs the plain weights take too much memory.
+# On a CPU, plain softmax attention beats torch's fused kernel as long as its weights stay in malloc's pool, which ends
+# at 32 MB: what is larger is mapped anew, page by page, each time. Time of the fused kernel over the plain one, forward
+# / forward and backward, torch 2.15, two Zen cores (docs/results.md, 2026-11-25):
+#   bfloat16: 50 tokens x 8 heads of 16: 1.6 / 7.2; 197 x 3 of 64: 2.5 / 3.1; 1025 x 8 of 64: 2.3 / 2.2;
+#             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond the pool 0.8 to 1.1 / 1.0 to 1.5
+#   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
+#             beyond the pool 0.4 / 0.6; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
+POOL_BYTES = 2**25
+MOST_KEYS = 256
+# query-key pairs a head, up to which bfloat16 training is plain whatever memory it takes
 PLAIN_PAIRS = 1025 * 1025
 
 
@@ -234,9 +239,66 @@ def mixture(
     dropout: float,
 ) -> Float[Tensor, "batch heads tokens head_dim"]:
     """Softmax of queries against keys over the values, by the kernel that is fastest here."""
-    pairs = queries.shape[2] * keys.shape[2]
+    at_once = plain_at_once(queries, keys)
+    if not at_once:
+        return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+    if at_once >= len(queries):
+        return plain(queries, keys, values, dropout)
+    starts = range(0, len(queries), at_once)
+    parts = [[part[start : start + at_once] for part in (queries, keys, values)] for start in starts]
+    return torch.cat([plain(q, k, v, dropout) for q, k, v in parts])
+
+
+def plain_at_once(queries: Tensor, keys: Tensor) -> int:
+    """For how many images at once plain attention is the faster one; 0 for none."""
+    if seen_through(queries) or queries.device.type != "cpu":
+        return 0
+    batch, heads, tokens, _ = queries.shape
+    pairs = tokens * keys.shape[2]
+    fit: int = POOL_BYTES // max(1, heads * pairs * queries.element_size())
     backward = torch.is_grad_enabled() and queries.requires_grad
-    if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and backward and pairs <= PLAIN_PAIRS:
-        weights = (queries * queries.shape[3] ** -0.5 @ keys.transpose(2, 3)).softmax(dim=3)
-        return F.dropout(weights, dropout).to(values.dtype) @ values
-    return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+    if queries.dtype == torch.bfloat16:
+        return batch if backward and pairs <= PLAIN_PAIRS else fit
+    if queries.dtype != torch.float32 or keys.shape[2] > MOST_KEYS or torch.get_num_threads() == 1:
+        return 0
+    # kept for the backward pass, all weights count
+    return fit if fit >= batch or not backward else 0
+
+
+def plain(
+    queries: Float[Tensor, "batch heads tokens head_dim"],
+    keys: Float[Tensor, "batch heads k head_dim"],
+    values: Float[Tensor, "batch heads k head_dim"],
+    dropout: float,
+) -> Float[Tensor, "batch heads tokens head_dim"]:
+    """Softmax of queries against keys over the values, one after the other."""
+    weights = softmax(queries * queries.shape[3] ** -0.5 @ keys.transpose(2, 3))
+    return F.dropout(weights, dropout) @ values
+
+
+def softmax(scores: Float[Tensor, "batch heads tokens k"]) -> Float[Tensor, "batch heads tokens k"]:
+    """Softmax over the keys, in the precision of the scores.
+
+    torch's kernel for bfloat16 computes in float32 as well, but takes twice as long for rows that are no multiple of 32
+    numbers: 1.1 against 0.5 ms for 25,600 rows of 50.
+    """
+    if scores.dtype == torch.bfloat16 and scores.shape[3] % 32:
+        weights: Tensor = _ByFloat.apply(scores)
+        return weights
+    return scores.softmax(dim=3)
+
+
+class _ByFloat(torch.autograd.Function):
+    """softmax of bfloat16 by the kernel for float32, of which only the outcome in bfloat16 is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor) -> Tensor:
+        weights = scores.float().softmax(dim=3).to(scores.dtype)
+        ctx.save_for_backward(weights)
+        return weights
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (weights,) = ctx.saved_tensors
+        return torch._softmax_backward_data(grad, weights, 3, weights.dtype)
