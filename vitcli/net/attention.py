@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from vitcli.net.dense import dense, seen_through
 from vitcli.net.init import linear
+from vitcli.net.malloc import POOL_BYTES
 from vitcli.net.projection import Mixer, Projection, ProjInit
 
 OutProj = Literal["biased", "unbiased", "none"]
@@ -23,7 +24,6 @@ Sharing = Literal["none", "headwise", "kv", "layerwise"]
 #             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond the pool 0.8 to 1.1 / 1.0 to 1.5
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
 #             beyond the pool 0.4 / 0.6; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
-POOL_BYTES = 2**25
 MOST_KEYS = 256
 # query-key pairs a head, up to which bfloat16 training is plain whatever memory it takes
 PLAIN_PAIRS = 1025 * 1025

@@ -15,6 +15,7 @@ from vitcli.net.backend import Linformer, VanillaTransformer
 from vitcli.net.contract import Backend, class_path
 from vitcli.net.init import linear, table
 from vitcli.net.limits import above_zero, at_least_one, one_of, share
+from vitcli.net.malloc import keep_freed_blocks
 from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
@@ -85,6 +86,7 @@ class ViT(nn.Module):
         head_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        keep_freed_blocks()
         one_of("model.net.pool", pool, Pool)
         one_of("model.net.positions", positions, Positions)
         one_of("model.net.final_norm", final_norm, FinalNorm)
