@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitcli.net.again import again
 from vitcli.net.dense import dense, seen_through
 from vitcli.net.init import linear
 from vitcli.net.malloc import POOL_BYTES
@@ -216,6 +217,10 @@ class LinformerAttention(Attention):
         return queries, mixed, self.mixer(first if second is None else second, values[0])
 
     def _early(self, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        device = tokens.device.type
+        if device in ("cpu", "cuda") and torch.is_autocast_enabled(device) and tokens.dtype == torch.float32:
+            # three products take them in: cast by autocast, each would keep a copy of its own
+            tokens = tokens.to(torch.get_autocast_dtype(device))
         inner = self.widths[0]
         weight, bias = self.qkv.weight, self.qkv.bias
         queries = dense(tokens, weight[:inner], None if bias is None else bias[:inner])
@@ -243,7 +248,8 @@ def mixture(
     if not at_once:
         return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
     if at_once >= len(queries):
-        return plain(queries, keys, values, dropout)
+        kept_bytes = queries.element_size() * queries[..., 0].numel() * keys.shape[2]
+        return again(plain, queries, keys, values, dropout, kept_bytes=kept_bytes, random=dropout > 0)
     starts = range(0, len(queries), at_once)
     parts = [[part[start : start + at_once] for part in (queries, keys, values)] for start in starts]
     return torch.cat([plain(q, k, v, dropout) for q, k, v in parts])

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitcli.net.again import again
 from vitcli.net.init import linear
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
@@ -37,12 +38,17 @@ class Mlp(nn.Module):
     def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Widen, bend, narrow."""
         hidden = self.fc1(tokens)
+        dropped = self.training and self.dropout > 0
+        narrowed = again(self._narrowed, hidden, kept_bytes=hidden.numel() * hidden.element_size(), random=dropped)
+        return F.dropout(narrowed, self.dropout, self.training)
+
+    def _narrowed(self, hidden: Float[Tensor, "batch tokens hidden"]) -> Float[Tensor, "batch tokens dim"]:
         if self.activation == "quick_gelu":
             hidden = hidden * torch.sigmoid(1.702 * hidden)
         else:
             hidden = F.gelu(hidden, approximate="tanh" if self.activation == "gelu_tanh" else "none")
-        hidden = F.dropout(hidden, self.dropout, self.training)
-        return F.dropout(self.fc2(hidden), self.dropout, self.training)
+        narrowed: Tensor = self.fc2(F.dropout(hidden, self.dropout, self.training))
+        return narrowed
 
 
 @final

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from functools import cache
 
-import torch
-
-# the largest block that glibc keeps in its pool; larger ones are mapped anew, page by page, each time
+# the largest block that glibc can keep; larger ones are mapped anew, page by page, each time
 POOL_BYTES = 2**25
+# how much free memory it may hold back in all
+HELD_BYTES = 2**31 - 1
+# of <malloc.h>
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 @cache
 def keep_freed_blocks() -> None:
-    """Take and give back the largest block that malloc can learn from; once in a process.
+    """Raise glibc's thresholds, once in a process; nothing where there is no glibc.
 
-    glibc maps blocks above a threshold anew each time, and returns what is free at the end of its heap above twice that;
-    both begin at 128 kB and follow the largest block that was ever freed. A net whose layers take a few MB each had
-    every page of theirs given back and cleared again, layer by layer: the forward pass in bfloat16 ran at 584 instead of
-    1,000 images a second (docs/results.md, 2026-11-25). Nothing is written into the block, so it costs nothing.
+    glibc maps blocks above a threshold anew each time, and returns what is free at the end of its heap above another;
+    both begin at 128 kB and follow the largest block that was freed so far. A net whose layers take a few MB each had
+    every page of theirs given back and cleared again, layer by layer: the forward pass in bfloat16 ran at 584 instead
+    of 1,000 images a second (docs/results.md, 2026-11-25).
     """
-    torch.empty(POOL_BYTES - 2**12, dtype=torch.uint8, device="cpu")
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        return
+    libc.mallopt(M_MMAP_THRESHOLD, POOL_BYTES)
+    libc.mallopt(M_TRIM_THRESHOLD, HELD_BYTES)
