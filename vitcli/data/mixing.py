@@ -51,8 +51,9 @@ def vary(images: Tensor, chances: Chances, augment: Augment, fill: tuple[int, in
     """
     for side, axis in enumerate((3, 2)):
         if (augment.flip, augment.flip_vertical)[side]:
-            mirrored = chances.mirror[:, side].view(-1, 1, 1, 1)
-            images = torch.where(mirrored, images.flip(axis), images)
+            # chosen row by row: torch.where takes ten times as long for bytes
+            rows = torch.arange(len(images), device=images.device) + len(images) * chances.mirror[:, side]
+            images = torch.cat([images, images.flip(axis)]).index_select(0, rows)
     if augment.colour:
         images = _coloured(images.float(), chances.colour)
     if augment.erase:

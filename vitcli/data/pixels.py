@@ -72,8 +72,10 @@ def _side(low: float, high: float, length: int, wanted: int) -> _Side:
 
 
 def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
-    # one image in channels-last order is what torch has a vectorised path for, which no second thread enters
-    image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)
+    # One image in channels-last order is what torch has a vectorised path for, which no second thread enters. Neither
+    # may one enter to copy a slice: every decoding thread would then have a team of OpenMP threads, and with more of
+    # them than cores, each parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).unsqueeze(0)
     if pixels.shape[:2] != size:
         image = F.interpolate(image, size, mode=interpolation, antialias=True)
     planes: Rgb = image.squeeze(0).numpy()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, NotRequired, TypedDict, final
 
@@ -22,6 +23,10 @@ from vitcli.data.picture import UnreadableImage
 from vitcli.data.pixels import Rgb, Way
 from vitcli.data.policy import vary
 from vitcli.preprocess import Preprocess
+
+
+# samples that a thread is given at once, at most
+FEW = 4
 
 
 class Batch(TypedDict):
@@ -158,13 +163,16 @@ class Samples(Dataset[Batch]):
             self._pool = None
 
     def _map(
-        self, function: Callable[[Spot], Sample | Unreadable], spots: Iterable[Spot]
+        self, function: Callable[[Spot], Sample | Unreadable], spots: Sequence[Spot]
     ) -> Iterator[Sample | Unreadable]:
         if self.threads == 1:
             return map(function, spots)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
-        return self._pool.map(function, spots)
+        # a few at a time: to hand one over takes as long as to crop a copy
+        size = max(1, min(FEW, len(spots) // (4 * self.threads)))
+        parts = [spots[start : start + size] for start in range(0, len(spots), size)]
+        return itertools.chain.from_iterable(self._pool.map(lambda part: list(map(function, part)), parts))
 
 
 def cores() -> int:
