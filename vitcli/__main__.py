@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from vitcli import __version__, usage
+from vitcli.openmp import spin_briefly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage.of_verb(first))
         return 0
 
+    spin_briefly()
     if first == "import":
         from vitcli import importing
 
