@@ -24,7 +24,6 @@ from vitcli.data.pixels import Rgb, Way
 from vitcli.data.policy import vary
 from vitcli.preprocess import Preprocess
 
-
 # samples that a thread is given at once, at most
 FEW = 4
 

@@ -154,12 +154,15 @@ def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
     """AdamW over a net's parameter groups, which keeps today's settings when a checkpoint's state is loaded into it."""
     today = decay_groups(net, settings)
     kept = [{key: group[key] for key in ("weight_decay", "scale")} for group in today]
-    optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps)
+    # On a CPU all of a parameter's update in one loop, three times as fast. On a GPU torch's own choice: fused there,
+    # Lightning would refuse to clip gradients in 16-mixed.
+    fused = True if all(parameter.device.type == "cpu" for parameter in net.parameters()) else None
+    optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=fused)
 
     def keep_settings(loaded: Optimizer) -> None:
         # a checkpoint holds the settings of the day it was written; a resumed run obeys those of today
         for group, own in zip(loaded.param_groups, kept, strict=True):
-            group.update(own, betas=settings.betas, eps=settings.eps)
+            group.update(own, betas=settings.betas, eps=settings.eps, fused=fused)
 
     optimizer.register_load_state_dict_post_hook(keep_settings)
     return optimizer
