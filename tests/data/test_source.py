@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import random
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -142,3 +143,20 @@ def test_an_archive_is_trained_on_like_a_folder(tmp_path: Path) -> None:
         assert one["label"].equal(other["label"])
     assert isinstance(packed.source, Archive)
     assert isinstance(loose.source, Folder)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_whose_bytes_are_wrong_is_an_unreadable_image(tmp_path: Path, method: int) -> None:
+    rng = random.Random(0)
+    file = tmp_path / "photos.zip"
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("a/x.jpg", bytes(rng.randrange(60) for _ in range(20_000)))
+        archive.writestr("a/y.jpg", b"whole")
+    content = bytearray(file.read_bytes())
+    for place in range(200, 900):
+        content[place] ^= 0xA5
+    file.write_bytes(content)
+    source = open_source(str(file))
+    with pytest.raises(UnreadableImage, match="damaged in the archive"):
+        source.read("a/x.jpg")
+    assert source.read("a/y.jpg") == b"whole"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tarfile
 import threading
 import zipfile
+import zlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection
@@ -23,6 +25,11 @@ ARCHIVES = (".zip", ".tar")
 MOST_BYTES = 2**29
 MOST_GROWTH = 100
 GROWTH_FROM_BYTES = 2**20
+# what zipfile and tarfile raise on a member whose bytes are wrong, or locked, or packed in an unknown way
+DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 class Archive(Source):
@@ -110,7 +117,7 @@ class Archive(Source):
             raise UnreadableImage("no such file in the archive")
         try:
             return self._read(entry)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise UnreadableImage(f"damaged in the archive ({' '.join(str(error).split())[:80]})") from error
 
     @abstractmethod
