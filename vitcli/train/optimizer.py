@@ -157,7 +157,7 @@ def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
     # On a CPU all of a parameter's update in one loop, three times as fast; on a GPU torch's own choice.
     fused = True if all(parameter.device.type == "cpu" for parameter in net.parameters()) else None
     optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=fused)
-    # No scale of gradients is handed to its step: Lightning, which asks this, would refuse to clip them in mixed precision.
+    # its step is handed no scale of gradients: Lightning asks this, and would refuse to clip them in mixed precision
     optimizer._step_supports_amp_scaling = False
 
     def keep_settings(loaded: Optimizer) -> None:
