@@ -26,7 +26,7 @@ Sharing = Literal["none", "headwise", "kv", "layerwise"]
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
 #             beyond the pool 0.4 / 0.6; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
 MOST_KEYS = 256
-# query-key pairs a head, up to which bfloat16 training is plain whatever memory it takes
+# query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond the pool
 PLAIN_PAIRS = 1025 * 1025
 
 
