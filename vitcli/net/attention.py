@@ -218,7 +218,8 @@ class LinformerAttention(Attention):
 
     def _early(self, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         device = tokens.device.type
-        if device in ("cpu", "cuda") and torch.is_autocast_enabled(device) and tokens.dtype == torch.float32:
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if autocast and tokens.dtype == torch.float32:
             # three products take them in: cast by autocast, each would keep a copy of its own
             tokens = tokens.to(torch.get_autocast_dtype(device))
         inner = self.widths[0]
@@ -248,7 +249,7 @@ def mixture(
     if not at_once:
         return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
     if at_once >= len(queries):
-        kept_bytes = queries.element_size() * queries[..., 0].numel() * keys.shape[2]
+        kept_bytes = len(queries) * weight_bytes(queries, keys)
         return again(plain, queries, keys, values, dropout, kept_bytes=kept_bytes, random=dropout > 0)
     starts = range(0, len(queries), at_once)
     parts = [[part[start : start + at_once] for part in (queries, keys, values)] for start in starts]
@@ -259,9 +260,8 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
     """For how many images at once plain attention is the faster one; 0 for none."""
     if seen_through(queries) or queries.device.type != "cpu":
         return 0
-    batch, heads, tokens, _ = queries.shape
-    pairs = tokens * keys.shape[2]
-    fit: int = POOL_BYTES // max(1, heads * pairs * queries.element_size())
+    batch, pairs = len(queries), queries.shape[2] * keys.shape[2]
+    fit = POOL_BYTES // max(1, weight_bytes(queries, keys))
     backward = torch.is_grad_enabled() and queries.requires_grad
     if queries.dtype == torch.bfloat16:
         return batch if backward and pairs <= PLAIN_PAIRS else fit
@@ -269,6 +269,11 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
         return 0
     # kept for the backward pass, all weights count
     return fit if fit >= batch or not backward else 0
+
+
+def weight_bytes(queries: Tensor, keys: Tensor) -> int:
+    """Bytes of the attention weights of one image."""
+    return queries.shape[1] * queries.shape[2] * keys.shape[2] * queries.element_size()
 
 
 def plain(

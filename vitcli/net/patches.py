@@ -123,8 +123,7 @@ class _Projected(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(images, weight)
-        ctx.autocast = torch.is_autocast_enabled("cpu")
-        kind = torch.get_autocast_dtype("cpu") if ctx.autocast else images.dtype
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
         flat = weight.flatten(1).to(kind)
         offset = None if bias is None else bias.to(kind)
         parts = [dense(patches, flat, offset) for patches in _pieces(images, weight, kind)]
@@ -151,9 +150,8 @@ def _pieces(images: Tensor, weight: Tensor, kind: torch.dtype) -> Iterator[Tenso
     """The patches of some images, or of some rows of one, after another."""
     height, width = weight.shape[2:]
     rows = images.shape[2] // height
-    wanted = max(1, PIECE // (images[0].numel() // rows))
-    for first in range(0, len(images), max(1, wanted // rows)):
-        some = images[first : first + max(1, wanted // rows)]
-        for row in range(0, rows, min(wanted, rows)):
-            part = some[:, :, row * height : (row + min(wanted, rows)) * height]
+    rows_at_once = max(1, PIECE // (images[0].numel() // rows))
+    images_at_once = max(1, rows_at_once // rows)
+    for some in torch.split(images, images_at_once):
+        for part in torch.split(some, rows_at_once * height, dim=2):
             yield cut(part.to(kind), (height, width))
