@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vitcli import __version__, usage
+from vitcli import __version__, process, usage
 from vitcli.openmp import spin_briefly
 
 
@@ -36,17 +36,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     spin_briefly()
     if first == "import":
-        from vitcli import importing
-
+        with process.importing():
+            from vitcli import importing
         return importing.run(words[1:])
     if first == "check":
-        from vitcli import checking
-
+        with process.importing():
+            from vitcli import checking
         return checking.run(words[1:])
-    from vitcli.cli import run
-
+    with process.importing():
+        from vitcli.cli import run
     return run(first, words[1:])
 
 
+def command() -> int:
+    """The command ``vitcli``: main in a process of its own."""
+    ending = process.Exit()
+    try:
+        ending.code = main()
+    except SystemExit as asked:
+        ending.code = asked.code if isinstance(asked.code, int) else None
+        raise
+    return ending.code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

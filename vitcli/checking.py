@@ -63,7 +63,7 @@ def _check(words: Sequence[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     written = [_write_json(out / "check.json", str(root), health)]
     if isinstance(data, LabelledFiles) and (sheet := _sheet(data)) is not None:
-        sheet.save(out / "samples.png")
+        sheet.save(out / "samples.png", compress_level=1)
         written.append(out / "samples.png")
     if config.quarantine:
         write_quarantine(config.quarantine, health.quarantine)

@@ -95,9 +95,9 @@ class Preprocess:
 
     def normalise(self, images: Tensor) -> Tensor:
         """Bytes as the net's numbers: (batch, 3, height, width) of 0 to 255 -> float32 of the same shape."""
-        values = images.float()
-        if values is images:
-            values = values.clone()
+        import torch
+
+        values = images.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         mean = values.new_tensor(self.mean).mul_(255).view(1, 3, 1, 1)
         std = values.new_tensor(self.std).mul_(255).view(1, 3, 1, 1)
         return values.sub_(mean).div_(std)

@@ -18,7 +18,7 @@ def show_images(run: Run, data: ImageData) -> list[str]:
     """
     sheet = sample_sheet(data)
     if sheet is not None:
-        sheet.save(run.samples)
+        sheet.save(run.samples, compress_level=1)
     left_out = [(split, *pair) for split, found in data.left_out.items() for pair in found.items()]
     if not left_out:
         return []

@@ -42,9 +42,9 @@ def test_at_full_scale_every_bit_is_pillows(mode: str, options: dict[str, object
     assert np.array_equal(decoded, np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
 
 
-def test_a_large_jpeg_is_decoded_at_the_scale_that_leaves_three_times_what_is_wanted() -> None:
+def test_a_large_jpeg_is_decoded_at_the_scale_that_leaves_two_or_three_times_what_is_wanted() -> None:
     content = encoded(noisy(1600, 1200))
-    for side, height in [(201, 1200), (200, 600), (101, 600), (100, 300), (50, 150), (10, 150)]:
+    for side, height in [(301, 1200), (300, 600), (101, 600), (100, 300), (51, 300), (50, 150), (10, 150)]:
         decoded = jpeg.decode(content, (1600, 1200), Region(0, 0, 1600, 1200), (side, side))
         assert decoded is not None
         assert decoded.shape[0] == height, side

@@ -36,6 +36,8 @@ def shapes(num_workers: int = 0, batch_size: int = 4) -> ShapesData:
 def test_batches_are_the_same_with_and_without_workers() -> None:
     for alone, helped in zip(shapes(0).train_dataloader(), shapes(2).train_dataloader(), strict=True):
         assert alone["image"].dtype == torch.uint8
+        for image in (alone["image"], helped["image"]):
+            assert image.is_contiguous(memory_format=torch.channels_last)
         assert alone["index"].tolist() == helped["index"].tolist()
         assert torch.equal(alone["image"], helped["image"])
         assert torch.equal(alone["label"], helped["label"])

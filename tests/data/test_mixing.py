@@ -23,9 +23,11 @@ def images(count: int = 3) -> Tensor:
     return torch.stack([torch.tensor(np.array(photo(number, (12, 8)))).permute(2, 0, 1) for number in range(count)])
 
 
-def test_each_picture_is_mirrored_as_it_was_drawn() -> None:
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_each_picture_is_mirrored_as_it_was_drawn(layout: torch.memory_format) -> None:
     drawn = [NEITHER, NEITHER._replace(mirror=(True, False)), NEITHER._replace(mirror=(True, True))]
-    varied = vary(images(), gather(drawn, 0), Augment(flip_vertical=0.5), FILL)
+    given = images().contiguous(memory_format=layout)
+    varied = vary(given, gather(drawn, 0), Augment(flip_vertical=0.5), FILL)
     assert varied.dtype == torch.uint8
     expected = [images()[0], images()[1].flip(2), images()[2].flip(1, 2)]
     assert torch.equal(varied, torch.stack(expected))

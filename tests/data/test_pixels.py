@@ -30,6 +30,12 @@ def test_resampling_is_pillows_to_one_grey_level_or_two_where_bicubic_enlarges(
     assert np.abs(result - expected.transpose(2, 0, 1)).max() <= tolerance
 
 
+@pytest.mark.parametrize("region", [(0, 0, 90, 60), (7, 3, 71, 51), (-10, -10, 100, 70)])
+def test_the_colours_of_a_pixel_stay_side_by_side(region: tuple[int, int, int, int]) -> None:
+    result = resample(PICTURE, Region(*region), Way((24, 30), "bilinear"))
+    assert result.transpose(1, 2, 0).flags.c_contiguous
+
+
 def test_the_whole_picture_in_its_own_size_is_itself() -> None:
     assert np.array_equal(resample(PICTURE, Region(0, 0, 90, 60), Way((60, 90), "bicubic")).transpose(1, 2, 0), PICTURE)
 

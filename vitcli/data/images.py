@@ -74,7 +74,7 @@ class EncodedPicture(Picture):
     def crop(self, region: Region, way: Way) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width).
 
-        A JPEG is decoded at a half, a quarter or an eighth where that leaves three times the pixels that are wanted.
+        A JPEG is decoded at a half, a quarter or an eighth where that leaves two or three pixels for each one wanted.
 
         Raises:
             UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.

@@ -16,11 +16,10 @@ from vitcli.preprocess import Region
 # headers, it warns too; the picture is whole then.
 CUT_OFF = re.compile(r"premature end|found marker 0xd9 instead of RST", re.IGNORECASE)
 DAMAGED = re.compile(r"bad huffman code|instead of RST", re.IGNORECASE)
-# A smaller decoding is taken where it has at least so many pixels a side for each one wanted: as Pillow's
-# reducing_gap, of which 3 is not to be told from the whole decoding. 2 would be hardly faster: most of the time goes
-# into reading the bits.
-GAP = 3
-SCALES = (8, 4, 2)
+# By what the sides of a decoding are divided, where the region has at least so many pixels a side for each one wanted:
+# a half leaves two for each, as Pillow's thumbnail does, which on photos is 0.3 grey levels from the whole decoding and
+# 3 at the 99.9th percentile (docs/results.md, 2026-11-25). A quarter that leaves two differs more, so it leaves three.
+SCALES = {8: 24, 4: 12, 2: 4}
 # the sides of a copy that is only compared
 SMALL = 64
 
@@ -44,8 +43,8 @@ def decode(content: bytes, stored: tuple[int, int], region: Region, wanted: tupl
     Raises:
         UnreadableImage: The file is cut off.
     """
-    spare = min((region.bottom - region.top) / wanted[0], (region.right - region.left) / wanted[1]) / GAP
-    scale = next((scale for scale in SCALES if scale <= spare), 1)
+    spare = min((region.bottom - region.top) / wanted[0], (region.right - region.left) / wanted[1])
+    scale = next((scale for scale, needed in SCALES.items() if needed <= spare), 1)
     width, height = (-(-side // scale) for side in stored)
     return _decode(content, "RGB", width, height)[0]
 

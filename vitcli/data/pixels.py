@@ -46,7 +46,7 @@ def resample(picture: Rgb, region: Region, way: Way) -> Rgb:
     resampled = _resized(inner, size, way.interpolation)
     if size == way.size:
         return resampled
-    result = np.empty((3, *way.size), dtype=np.uint8)
+    result = np.empty((*way.size, 3), dtype=np.uint8).transpose(2, 0, 1)
     result[:] = np.array(way.fill, dtype=np.uint8)[:, None, None]
     result[:, rows.at : rows.to, columns.at : columns.to] = resampled
     return result
@@ -75,8 +75,8 @@ def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -
     # One image in channels-last order is what torch has a vectorised path for, which no second thread enters. Neither
     # may one enter to copy a slice: every decoding thread would then have a team of OpenMP threads, and with more of
     # them than cores, each parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).unsqueeze(0)
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).unsqueeze(0).permute(0, 3, 1, 2)
     if pixels.shape[:2] != size:
         image = F.interpolate(image, size, mode=interpolation, antialias=True)
-    planes: Rgb = image.squeeze(0).numpy()
+    planes: Rgb = image[0].numpy()
     return planes

@@ -13,18 +13,19 @@ from torch.nn import functional as F
 from vitcli.net.again import again
 from vitcli.net.dense import dense, seen_through
 from vitcli.net.init import linear
-from vitcli.net.malloc import POOL_BYTES
 from vitcli.net.projection import Mixer, Projection, ProjInit
 
 OutProj = Literal["biased", "unbiased", "none"]
 Sharing = Literal["none", "headwise", "kv", "layerwise"]
-# On a CPU, plain softmax attention beats torch's fused kernel as long as its weights stay in malloc's pool, which ends
-# at 32 MB: what is larger is mapped anew, page by page, each time. Time of the fused kernel over the plain one, forward
-# / forward and backward, torch 2.15, two Zen cores (docs/results.md, 2026-11-25):
+# On a CPU, plain softmax attention beats torch's fused kernel as long as its weights stay in the caches or near them.
+# Time of the fused kernel over the plain one, forward / forward and backward, torch 2.15, two Zen cores
+# (docs/results.md, 2026-11-25):
 #   bfloat16: 50 tokens x 8 heads of 16: 1.6 / 7.2; 197 x 3 of 64: 2.5 / 3.1; 1025 x 8 of 64: 2.3 / 2.2;
-#             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond the pool 0.8 to 1.1 / 1.0 to 1.5
+#             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond 32 MB at once 1.7 to 2.4 / 2.0 to 13
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
-#             beyond the pool 0.4 / 0.6; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
+#             beyond 32 MB 0.8 to 1.06 / 0.9 to 1.16; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
+# bytes of attention weights that are worked on at once
+PLAIN_BYTES = 2**25
 MOST_KEYS = 256
 # query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond the pool
 PLAIN_PAIRS = 1025 * 1025
@@ -261,7 +262,7 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
     if seen_through(queries) or queries.device.type != "cpu":
         return 0
     batch, pairs = len(queries), queries.shape[2] * keys.shape[2]
-    fit = POOL_BYTES // max(1, weight_bytes(queries, keys))
+    fit = PLAIN_BYTES // max(1, weight_bytes(queries, keys))
     backward = torch.is_grad_enabled() and queries.requires_grad
     if queries.dtype == torch.bfloat16:
         return batch if backward and pairs <= PLAIN_PAIRS else fit

@@ -1,0 +1,79 @@
+"""How the process begins and ends: everything registered is done, and no more."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from vitcli import process
+
+TALKATIVE = """
+import atexit, threading, time, sys
+from vitcli import process
+
+class Late:
+    def __del__(self):
+        sys.__stdout__.write("taken apart ")
+
+late = Late()
+ending = process.Exit()
+atexit.register(print, "registered", end=" ")
+threading.Thread(target=lambda: (time.sleep(0.2), print("joined", end=" "))).start()
+{rest}
+"""
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_process_ends_with_its_code_once_threads_and_registered_functions_are_done() -> None:
+    ended = python(TALKATIVE.format(rest="ending.code = 3"))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "joined registered ", "")
+
+
+def test_an_unexpected_error_ends_the_process_as_python_does() -> None:
+    ended = python(TALKATIVE.format(rest="1 / 0"))
+    assert ended.returncode == 1
+    assert "ZeroDivisionError" in ended.stderr
+    assert ended.stdout == "joined registered taken apart "
+
+
+def test_the_command_exits_with_mains_code() -> None:
+    ended = python("import sys; from vitcli.__main__ import command; sys.argv[1:] = ['fti']; sys.exit(command())")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("vitcli: error: ")
+
+
+ASKED = "import sys; sys.argv[1:] = ['fit', '--print_config']; from vitcli.__main__ import command, main\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [("command()", 0), ("main()", 0), ("try:\n    main()\nexcept SystemExit:\n    1 / 0", 1)],
+)
+def test_torch_leaves_without_a_complaint(rest: str, code: int) -> None:
+    ended = python(ASKED + rest)
+    assert (ended.returncode, ended.stderr.count("leaked")) == (code, 0)
+    assert ended.stdout.startswith("# lightning")
+
+
+def test_what_is_imported_is_left_out_of_later_collections() -> None:
+    ended = python(
+        "import gc\nfrom vitcli import process\nwith process.importing():\n    import torch\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    )
+    assert ended.stdout == "True True\n"
+
+
+def test_nothing_is_frozen_where_torch_is_there_already() -> None:
+    import torch  # noqa: F401
+
+    before = gc.get_freeze_count()
+    with process.importing():
+        pass
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == before
