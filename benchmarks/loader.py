@@ -64,20 +64,40 @@ def vitcli(root: str, workers: int, images: int, folder: str, cache: str = "none
 
 def torchvision(root: str, workers: int, images: int, folder: str, tensors: bool = False) -> Epoch:
     import torch
-    from torchvision import datasets, io
+    from torchvision import datasets
     from torchvision.transforms import v2
 
     crop = v2.RandomResizedCrop(SIZE, scale=SCALE, ratio=RATIO, antialias=True)
     whole = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
     first = [] if tensors else [v2.PILToTensor()]
     steps = [crop, v2.RandomHorizontalFlip(), *first, *whole]
-    options = {"loader": lambda path: io.decode_image(path, io.ImageReadMode.RGB)} if tensors else {}
+    options = {"loader": decoded} if tensors else {}
     return _loader(datasets.ImageFolder(root, v2.Compose(steps), **options), workers, images)
 
 
+def decoded(path: str) -> Any:
+    """In a worker of a loader: the pixels of a file, as torchvision decodes them."""
+    from torchvision import io
+
+    return io.decode_image(path, io.ImageReadMode.RGB)
+
+
+class Photos:
+    """What people write by hand: each file opened by Pillow, then changed."""
+
+    def __init__(self, files: list[Path], change: Callable[[Any], Any]) -> None:
+        self.files, self.change = files, change
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, position: int) -> Any:
+        from PIL import Image
+
+        return self.change(Image.open(self.files[position]).convert("RGB")), 0
+
+
 def plain(root: str, workers: int, images: int, folder: str) -> Epoch:
-    from PIL import Image
-    from torch.utils.data import Dataset
     from torchvision import transforms
 
     change = transforms.Compose(
@@ -89,15 +109,7 @@ def plain(root: str, workers: int, images: int, folder: str) -> Epoch:
         ]
     )
     files = [path for path in sorted(Path(root).rglob("*")) if path.is_file()]
-
-    class Photos(Dataset[Any]):
-        def __len__(self) -> int:
-            return len(files)
-
-        def __getitem__(self, position: int) -> Any:
-            return change(Image.open(files[position]).convert("RGB")), 0
-
-    return _loader(Photos(), workers, images)
+    return _loader(Photos(files, change), workers, images)
 
 
 def timm(root: str, workers: int, images: int, folder: str, jitter: float | None = None) -> Epoch:
