@@ -63,7 +63,7 @@ def test_torch_leaves_without_a_complaint(rest: str, code: int) -> None:
 
 def test_what_is_imported_is_left_out_of_later_collections() -> None:
     ended = python(
-        "import gc\nfrom vitcli import process\nwith process.importing():\n    import torch\n"
+        "import gc\nfrom vitcli import process\nwith process.uncollected():\n    import torch\n"
         "print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
     )
     assert ended.stdout == "True True\n"
@@ -73,7 +73,7 @@ def test_nothing_is_frozen_where_torch_is_there_already() -> None:
     import torch  # noqa: F401
 
     before = gc.get_freeze_count()
-    with process.importing():
+    with process.uncollected():
         pass
     assert gc.isenabled()
     assert gc.get_freeze_count() == before

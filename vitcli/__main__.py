@@ -36,14 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     spin_briefly()
     if first == "import":
-        with process.importing():
+        with process.uncollected():
             from vitcli import importing
         return importing.run(words[1:])
     if first == "check":
-        with process.importing():
+        with process.uncollected():
             from vitcli import checking
         return checking.run(words[1:])
-    with process.importing():
+    with process.uncollected():
         from vitcli.cli import run
     return run(first, words[1:])
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Imports torch and what stands on it without looking for garbage among it; later collections leave it out too.
 
     Nearly half a million objects are made, nearly all to stay: looking through them again and again took a quarter of

@@ -24,10 +24,10 @@ Sharing = Literal["none", "headwise", "kv", "layerwise"]
 #             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond 32 MB at once 1.7 to 2.4 / 2.0 to 13
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
 #             beyond 32 MB 0.8 to 1.06 / 0.9 to 1.16; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
+MOST_KEYS = 256
 # bytes of attention weights that are worked on at once
 PLAIN_BYTES = 2**25
-MOST_KEYS = 256
-# query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond the pool
+# query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond those bytes
 PLAIN_PAIRS = 1025 * 1025
 
 

@@ -105,7 +105,7 @@ def cut(
 def pieced(images: Tensor) -> bool:
     """Whether images are better cut and projected piece by piece: many numbers on a CPU, and no compiler looks inside.
 
-    All patches of a batch outgrow malloc's largest pool and every cache: of 64 images at 224 px, cutting and projecting
+    All patches of a batch outgrow every cache: of 64 images at 224 px, cutting and projecting
     took 30 ms and takes 18, in bfloat16 27 and 10 (docs/results.md, 2026-11-25).
     """
     return (
