@@ -96,3 +96,17 @@ def test_every_kernel_has_the_same_gradients(monkeypatch):
         gradients.append(torch.autograd.grad(mixture(*parts, dropout=0.0).float().square().sum(), parts))
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.03)
+
+
+@pytest.mark.parametrize("keys", [1, 24, 32, 50])
+@pytest.mark.parametrize("dropout", [0.0, 0.999])
+def test_filled_up_rows_change_nothing_and_no_key_beyond_the_last_is_seen(keys, dropout):
+    parts = [torch.randn(2, 3, tokens, 16).bfloat16() for tokens in (50, keys, keys)]
+    parts[1][0, 0] = -100  # every real key far below a key of zeros
+    recorded = mixture(*(part.requires_grad_() for part in parts), dropout=dropout)
+    with torch.no_grad():
+        filled = mixture(*parts, dropout=dropout)
+    assert filled.shape == recorded.shape
+    assert filled.isfinite().all()
+    if not dropout:
+        torch.testing.assert_close(filled, recorded)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vitcli.net import dense as module
-from vitcli.net.dense import Dense, by_onednn, dense, product_of
+from vitcli.net.dense import Dense, by_onednn, dense, has_bfloat16, in_bfloat16, product_of
 
 WITH_ONEDNN = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"),
@@ -74,6 +74,25 @@ def test_everything_else_stays_with_torch():
     seen = []
     torch.func.vmap(lambda inputs: seen.append(by_onednn(inputs, weight)) or inputs)(torch.randn(2, 5, 4))
     assert seen == [False]
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor or this torch computes no bfloat16 by oneDNN")
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_product_in_bfloat16_without_gradients_is_torchs(bias, kind):
+    inputs, weight = torch.randn(4, 50, 128).to(kind), nn.Parameter(torch.randn(96, 128))
+    offset = torch.randn(96) if bias else None
+    assert not in_bfloat16(inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert in_bfloat16(inputs)
+        recorded = dense(inputs, weight, offset)
+        with torch.no_grad():
+            plain = dense(inputs, weight, offset)
+            torch.testing.assert_close(plain, F.linear(inputs, weight, offset))
+    assert recorded.requires_grad
+    assert plain.dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.float16):
+        assert not in_bfloat16(inputs)
 
 
 @WITH_ONEDNN

@@ -30,12 +30,49 @@ def dense(
     GFLOP/s on one core, by oneDNN 230 to 250, forward and backward (docs/results.md, 2026-11-25). oneDNN comes with
     torch; it computes bfloat16 and convolutions in any case.
     """
+    recorded = is_recorded(inputs, weight, bias)
+    if not recorded and in_bfloat16(inputs):
+        half = torch.bfloat16
+        return multiply(inputs.to(half), weight.to(half), None if bias is None else bias.to(half))
     if not by_onednn(inputs, weight):
         return F.linear(inputs, weight, bias)
-    if torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in (inputs, weight, bias)):
+    if recorded:
         product: Tensor = _Product.apply(inputs, weight, bias)
         return product
     return multiply(inputs, weight, bias)
+
+
+def is_recorded(*tensors: Tensor | None) -> bool:
+    """Whether autograd keeps what is computed of these, for gradients."""
+    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
+
+
+def in_bfloat16(inputs: Tensor) -> bool:
+    """Whether autocast asks for a product in bfloat16 that oneDNN can compute with its bias in one go.
+
+    torch copies the bias to every row first and adds the product to it: 3 to 8 % of a forward pass at 50 tokens and
+    dim 128 (docs/results.md, 2026-11-25). With gradients to compute, the calls of a function of ours cost as much.
+    """
+    return bool(
+        not seen_through(inputs)
+        and inputs.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and inputs.dtype in (torch.float32, torch.bfloat16)
+        and has_bfloat16()
+        and inputs.numel() > 0
+        and torch.backends.mkldnn.enabled
+    )
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Whether oneDNN is here and computes in bfloat16 on this processor."""
+    return bool(
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 def by_onednn(inputs: Tensor, weight: Tensor) -> bool:
