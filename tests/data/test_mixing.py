@@ -33,6 +33,16 @@ def test_each_picture_is_mirrored_as_it_was_drawn(layout: torch.memory_format) -
     assert torch.equal(varied, torch.stack(expected))
 
 
+def test_torch_has_its_threads_back_once_pictures_are_mirrored() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        vary(images(1), gather([NEITHER._replace(mirror=(True, True))], 0), Augment(flip_vertical=0.5), FILL)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("kind", "place"), [(ImageEnhance.Brightness, 0), (ImageEnhance.Contrast, 1), (ImageEnhance.Color, 2)]
 )

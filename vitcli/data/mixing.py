@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -63,9 +65,25 @@ def _mirrored(images: Tensor, chosen: Tensor, axis: int) -> Tensor:
     if images.device.type != "cpu":
         return torch.where(chosen.view(-1, 1, 1, 1), images.flip(axis), images)
     # in place, one by one: choosing among bytes takes torch ten times as long, and a batch that is copied 1 ms more
-    for position in chosen.nonzero().flatten().tolist():
-        images[position] = images[position].flip(axis - 1)
+    with _one_thread():
+        for position in chosen.nonzero().flatten().tolist():
+            images[position] = images[position].flip(axis - 1)
     return images
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Leave the other threads of torch asleep.
+
+    An image is mirrored in 20 us. Those that help with it stay awake for as long as a batch takes to be cropped, on the
+    cores where that would be done: from a cache, batches come 1.4 times as fast without them.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _coloured(images: Tensor, factors: Tensor) -> Tensor:
