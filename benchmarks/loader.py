@@ -5,9 +5,10 @@
     .venv/bin/python benchmarks/loader.py --root large --images 128
 
 A turn is one epoch over so many images, in batches of 64, with random crops of 224 px, shuffled and mirrored; worker
-processes outlive their epochs. Contestants take turns (see interleave.py), each at its own number of workers. vitcli
-hands out bytes, which are normalised on the device; "normalised" adds that, on the CPU, as the others do it there.
-"cached" is the second epoch and later ones with data.cache disk.
+processes outlive their epochs. The images are laid into a folder of their own, of which an epoch is all: of a larger
+one, workers would read ahead into the next contestant's turn. Contestants take turns (see interleave.py), each at its
+own number of workers. vitcli hands out bytes, which are normalised on the device; "normalised" adds that, on the CPU,
+as the others do it there. "cached" is the second epoch and later ones with data.cache disk.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import argparse
 import itertools
 import json
 import random
+import shutil
 import statistics
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -228,6 +231,20 @@ def cut(source: Path, target: Path, count: int) -> None:
         image.resize(CUT, Image.Resampling.BICUBIC, box=box).save(file, quality=90)
 
 
+def chosen(root: Path, count: int, target: Path) -> None:
+    """The first images of all classes alike in a folder of their own, as links where that is possible."""
+    files = [sorted(path for path in folder.rglob("*") if path.is_file()) for folder in sorted(root.iterdir())]
+    alternating = [path for row in itertools.zip_longest(*files) for path in row if path is not None]
+    assert len(alternating) >= count, f"{root} holds {len(alternating)} images; ask for fewer with --images"
+    for path in alternating[:count]:
+        place = target / path.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, place)
+
+
 def main() -> None:
     """Run the loaders asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -245,11 +262,21 @@ def main() -> None:
     if args.cut:
         cut(args.root, args.cut, 256)
         return
+    if args.images % BATCH:
+        parser.error(f"--images {args.images}: must be a multiple of {BATCH}")
+    args.kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.kept) as folder:
+        chosen(args.root, args.images, Path(folder))
+        measure(args, folder)
+
+
+def measure(args: argparse.Namespace, root: str) -> None:
+    """Let the loaders go through the images in turns, for each number of workers."""
     records = []
     for workers in args.workers:
         print(f"\n{args.root}, {args.images} images an epoch, {workers} workers, {CORES} cores", flush=True)
         present = {
-            f"{name}, {workers} workers": (name, workers, str(args.root), args.images, str(args.kept))
+            f"{name}, {workers} workers": (name, workers, root, args.images, str(args.kept))
             for name in CONTESTANTS
             if any(part in name for part in args.only)
         }
