@@ -22,7 +22,7 @@ from vitcli.data.health import Finding, Health, examine
 from vitcli.data.labelled import LabelledFiles
 from vitcli.data.manifest import TABLES
 from vitcli.data.quarantine import write_quarantine
-from vitcli.data.sheet import sample_sheet
+from vitcli.data.sheet import write_sheet
 from vitcli.errors import ConfigError, DataError, UserError
 from vitcli.run import RunOptions
 
@@ -62,8 +62,7 @@ def _check(words: Sequence[str]) -> int:
     health = examine(parts, data.source, data.max_pixels)
     out.mkdir(parents=True, exist_ok=True)
     written = [_write_json(out / "check.json", str(root), health)]
-    if isinstance(data, LabelledFiles) and (sheet := _sheet(data)) is not None:
-        sheet.save(out / "samples.png", compress_level=1)
+    if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
         written.append(out / "samples.png")
     if config.quarantine:
         write_quarantine(config.quarantine, health.quarantine)
@@ -124,13 +123,13 @@ def guess(root: str) -> str:
     return UnlabelledData.__name__
 
 
-def _sheet(data: LabelledFiles) -> Any:
+def _write_sheet(data: LabelledFiles, file: Path) -> bool:
     try:
         data.classes = data.classes or data.find_classes()
-        return sample_sheet(data)
+        return write_sheet(data, file)
     except DataError:
         # told among the findings
-        return None
+        return False
 
 
 def _write_json(path: Path, root: str, health: Health) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vitcli.data import ImageData
 from vitcli.data.files import printable
-from vitcli.data.sheet import sample_sheet
+from vitcli.data.sheet import write_sheet
 from vitcli.rows import write_left_out
 from vitcli.run import Run
 
@@ -16,9 +16,7 @@ def show_images(run: Run, data: ImageData) -> list[str]:
         run: The run.
         data: Its images, found and looked at.
     """
-    sheet = sample_sheet(data)
-    if sheet is not None:
-        sheet.save(run.samples, compress_level=1)
+    write_sheet(data, run.samples)
     left_out = [(split, *pair) for split, found in data.left_out.items() for pair in found.items()]
     if not left_out:
         return []

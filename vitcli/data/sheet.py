@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,19 +21,24 @@ MARGIN = 4
 LONGEST = 24
 
 
-def sample_sheet(data: ImageData) -> Image.Image | None:
-    """The first pictures of the first epoch of training; None if not one of them can be read.
+def write_sheet(data: ImageData, file: Path) -> bool:
+    """Write the first pictures of the first epoch of training; nothing, and False, if not one of them can be read.
 
     Args:
         data: The images, scanned.
+        file: A PNG.
     """
     plan = data.training_plan(0)
     if not plan:
-        return None
+        return False
     key = plan[0]
     samples = data.samples(data.listing("train"), data.augment, threads=1)
     batch = data.varied(samples[key._replace(spots=key.spots[:MOST])])
-    return draw_sheet(batch, data.classes) if len(batch["label"]) else None
+    if not len(batch["label"]):
+        return False
+    # before the first step of training, nobody waits for a smaller file
+    draw_sheet(batch, data.classes).save(file, compress_level=1)
+    return True
 
 
 def draw_sheet(batch: Batch, classes: Sequence[str]) -> Image.Image:
