@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from vitcli.net.dense import seen_through
+from vitcli.net.watched import seen_through
 
 # smaller ones cost more by the calls that this takes than they would by being kept
 LARGE_BYTES = 2**23

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitcli.net.watched import is_recorded, seen_through
+
 
 @final
 class Dense(nn.Linear):
@@ -40,11 +42,6 @@ def dense(
         product: Tensor = _Product.apply(inputs, weight, bias)
         return product
     return multiply(inputs, weight, bias)
-
-
-def is_recorded(*tensors: Tensor | None) -> bool:
-    """Whether autograd keeps what is computed of these, for gradients."""
-    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
 
 
 def in_bfloat16(inputs: Tensor) -> bool:
@@ -136,13 +133,3 @@ def product_of(grad: Float[Tensor, "rows outputs"], inputs: Float[Tensor, "rows 
     if grad.shape[1] <= inputs.shape[1]:
         return multiply(grad.t(), inputs.t(), None)
     return multiply(inputs.t(), grad.t(), None).t()
-
-
-def seen_through(tensor: Tensor) -> bool:
-    """Whether a compiler, an exporter or torch.func follows what is done with a tensor, and knows torch's own alone."""
-    return bool(
-        torch.compiler.is_compiling()
-        or torch.compiler.is_exporting()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    )
