@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
         torch.nn.Module.compile(self, backend=run)
 
     monkeypatch.setattr(ViT, "compile", compile_)
+    monkeypatch.setattr("vitcli.train.classifier.check_compiler", lambda: None)
     yield graphs
     torch._dynamo.reset()
 
@@ -54,6 +56,19 @@ def test_a_compiled_run_ends_as_the_plain_one_and_is_gone_on_with_plainly(
     words = ["fit", "--ckpt_path", "runs/compiled", "--trainer.max_epochs", "2", "--model.compile", "false"]
     assert main(words) == 0
     assert main(["test", "--ckpt_path", "runs/compiled", *CPU]) == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for a GPU, torch compiles by other means")
+def test_without_a_compiler_a_run_is_refused_in_one_line(photos: Path) -> None:
+    program = Path(sys.executable).with_name("vitcli")
+    without = {**os.environ, "CXX": str(photos / "no-compiler")}
+    done = subprocess.run(
+        [program, *FIT, "--model.compile", "true"], capture_output=True, text=True, env=without, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("vitcli fit: error: model.compile true: torch finds no C++ compiler here; install g++")
+    assert not Path("runs").exists()
 
 
 GRAPHS = """

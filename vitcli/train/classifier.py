@@ -52,8 +52,8 @@ class Classifier(pl.LightningModule):
 
     Raises:
         ConfigError: Fewer than two classes, a name twice, a number of classes other than the net's, a net
-            of other than three channels, a label smoothing outside [0, 1), a pattern that freezes nothing, or a weight
-            of no class, or of 0 or less.
+            of other than three channels, a label smoothing outside [0, 1), a pattern that freezes nothing, nothing to
+            compile with, or a weight of no class, or of 0 or less.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Classifier(pl.LightningModule):
         self.balance: Tensor | None = None
         _freeze(net, freeze)
         if compile:
+            check_compiler()
             net.compile()
         self.save_hyperparameters(
             {
@@ -239,6 +240,26 @@ class Classifier(pl.LightningModule):
         record(metrics, logits.softmax(dim=1), labels)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+
+
+def check_compiler() -> None:
+    """Nothing, where torch can compile for this machine; for a GPU, Triton sees to that itself.
+
+    Raises:
+        ConfigError: torch compiles for the CPU with a C++ compiler, and finds none.
+    """
+    if torch.cuda.is_available():
+        return
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise ConfigError(
+            "model.compile true: torch finds no C++ compiler here; install g++, name another one in the variable CXX, "
+            "or leave model.compile false"
+        ) from error
 
 
 def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:
