@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vitcli.errors import ConfigError
 from vitcli.net import Linformer, LinformerAttention, SelfAttention, Tokens, VanillaTransformer, ViT
+from vitcli.net.counts import macs
 
 TOKENS = Tokens(1, (4, 6))
 OPTIONS = {
@@ -164,12 +164,6 @@ def test_projections_that_do_not_fit_are_refused_in_one_line(chosen, line):
     assert str(caught.value).startswith(f"model.net.backend.{line}")
 
 
-def macs(net, image):
-    with FlopCounterMode(display=False) as counter:
-        net(torch.empty(1, 3, image, image, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 SIZES = {"notebook": (224, 32, 128, 12, 8, 64, 2), "headline": (2048, 32, 512, 12, 8, 256, 1000)}
 
 
@@ -189,17 +183,17 @@ def test_work_and_parameters_equal_the_formulas(size):
             )
 
     vanilla = made(VanillaTransformer)
-    assert macs(vanilla, image) == around + depth * (12 * n * d**2 + 2 * n**2 * d)
+    assert macs(vanilla) == around + depth * (12 * n * d**2 + 2 * n**2 * d)
     assert sum(each.numel() for each in vanilla.parameters()) == outside + depth * (12 * d**2 + 13 * d)
     peers_order = around + depth * (12 * n * d**2 + 4 * n * k * d)
     reordered = around + depth * (10 * n * d**2 + 4 * n * k * d + 2 * k * d**2)
     linformer = made(Linformer, k=k, qkv_bias=False)
-    assert macs(linformer, image) == min(peers_order, reordered) == (reordered if size == "headline" else peers_order)
+    assert macs(linformer) == min(peers_order, reordered) == (reordered if size == "headline" else peers_order)
     layer = 12 * d**2 + 10 * d + 2 * n * k
     assert sum(each.numel() for each in linformer.parameters()) == outside + depth * layer
     for block in linformer.backend.blocks:
         block.attention.early = False
-    assert macs(linformer, image) == peers_order
+    assert macs(linformer) == peers_order
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,20 @@ class Attention(nn.Module, ABC):
         self.proj = linear(heads * head_dim, dim, bias=out_proj == "biased") if out_proj != "none" else None
 
     @abstractmethod
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch seen dim"]:
         """Every token as a mixture of all of them."""
+
+    def projected(self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None) -> tuple[Tensor, ...]:
+        """Queries, keys, and values where they are not the keys; the queries of leading tokens alone, if so many."""
+        if leading is None:
+            return torch.split(self.qkv(tokens), self.widths, dim=2)
+        queries = self.part(tokens[:, :leading], slice(self.widths[0]))
+        return queries, *torch.split(self.part(tokens, slice(self.widths[0], None)), self.widths[1:], dim=2)
+
+    def part(self, tokens: Float[Tensor, "batch tokens dim"], rows: slice) -> Float[Tensor, "batch tokens _"]:
+        """Some of the features that qkv makes of tokens."""
+        bias = self.qkv.bias
+        return dense(tokens, self.qkv.weight[rows], None if bias is None else bias[rows])
 
     def normed(self, tokens: Float[Tensor, "batch tokens dim"], norm: nn.Module | None) -> Tensor:
         """Each head's features normalised by themselves; unchanged without a norm."""
@@ -120,9 +132,11 @@ class SelfAttention(Attention):
         widths = [heads * head_dim] * 3
         super().__init__(dim, heads, head_dim, widths, qkv_bias, dropout, out_proj, qk_norm, norm_eps)
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
-        """Every token as a mixture of all of them."""
-        queries, keys, values = self.qkv(tokens).chunk(3, dim=2)
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], *, leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """Every token, or so many leading ones, as a mixture of all of them."""
+        queries, keys, values = self.projected(tokens, leading)
         return self.attend(queries, self.normed(keys, self.k_norm), values)
 
 
@@ -188,23 +202,28 @@ class LinformerAttention(Attention):
         self.early = early < late and not qk_norm and (sharing != "none" or projection == "avgpool")
 
     def forward(
-        self, tokens: Float[Tensor, "batch tokens dim"], shared: Tensor | None = None
-    ) -> Float[Tensor, "batch tokens dim"]:
-        """Every token as a mixture of k mixtures, by a projection of its own or one that is shared by all layers."""
-        first = self.project_keys if shared is None else shared
-        second = self.project_values
-        queries, keys, values = self._early(tokens, first, second) if self.early else self._late(tokens, first, second)
-        return self.attend(queries, keys, values)
+        self, tokens: Float[Tensor, "batch tokens dim"], shared: Tensor | None = None, *, leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """Every token, or so many leading ones, as a mixture of k mixtures.
 
-    def _late(self, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        queries, keys, *values = torch.split(self.qkv(tokens), self.widths, dim=2)
+        The mixtures are made by a projection of its own, or by one that is shared by all layers.
+        """
+        projections = (self.project_keys if shared is None else shared, self.project_values)
+        return self.attend(*(self._early if self.early else self._late)(tokens, *projections, leading))
+
+    def _late(
+        self, tokens: Tensor, first: Tensor | None, second: Tensor | None, leading: int | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, *values = self.projected(tokens, leading)
         keys = self.normed(keys, self.k_norm)
         mixed = self.mixer(first, keys)
         if not values:
             return queries, mixed, mixed
         return queries, mixed, self.mixer(first if second is None else second, values[0])
 
-    def _early(self, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _early(
+        self, tokens: Tensor, first: Tensor | None, second: Tensor | None, leading: int | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         device = tokens.device.type
         autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         if autocast and tokens.dtype == torch.float32:
@@ -212,7 +231,7 @@ class LinformerAttention(Attention):
             tokens = tokens.to(torch.get_autocast_dtype(device))
         inner = self.widths[0]
         weight, bias = self.qkv.weight, self.qkv.bias
-        queries = dense(tokens, weight[:inner], None if bias is None else bias[:inner])
+        queries = self.part(tokens if leading is None else tokens[:, :leading], slice(inner))
         parts = (
             [slice(inner, None)] if second is None else [slice(inner, -self.widths[1]), slice(-self.widths[1], None)]
         )

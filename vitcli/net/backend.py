@@ -85,9 +85,11 @@ class VanillaTransformer(Stack):
         )
         self.blocks = self.stacked(SelfAttention, [{}] * depth)
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
         """Through all blocks."""
-        return self.through(self.blocks, tokens)
+        return self.through(self.blocks, tokens, leading=leading)
 
 
 @final
@@ -205,10 +207,12 @@ class Linformer(Stack):
         }  # fmt: skip
         self.blocks = self.stacked(LinformerAttention, [{**own, "k": number} for number in each])
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
         """Through all blocks."""
         context = () if self.shared_projection is None else (self.shared_projection,)
-        return self.through(self.blocks, tokens, *context)
+        return self.through(self.blocks, tokens, *context, leading=leading)
 
 
 def _checked_k(backend: Linformer) -> list[int]:

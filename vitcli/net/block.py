@@ -89,10 +89,22 @@ class Block(nn.Module):
         self.scale1 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale is not None else None
         self.scale2 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale is not None else None
 
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor) -> Float[Tensor, "batch tokens dim"]:
-        """Add what attention, then what the Mlp has to say; the context is handed on to the attention."""
-        attended = F.dropout(self.attention(self.norm1(tokens), *context), self.dropout, self.training)
-        tokens = tokens + self._branch(attended, self.scale1)
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor, leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """Add what attention, then what the Mlp has to say; the context is handed on to the attention.
+
+        Args:
+            tokens: The tokens.
+            *context: What the attention is told besides.
+            leading: How many of the first tokens are wanted; null: all. The others are looked at only.
+        """
+        if leading is None:
+            attended = self.attention(self.norm1(tokens), *context)
+        else:
+            attended = self.attention(self.norm1(tokens), *context, leading=leading)
+            tokens = tokens[:, :leading]
+        tokens = tokens + self._branch(F.dropout(attended, self.dropout, self.training), self.scale1)
         return tokens + self._branch(self.mlp(self.norm2(tokens)), self.scale2)
 
     def _branch(self, branch: Tensor, scale: Tensor | None) -> Tensor:

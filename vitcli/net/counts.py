@@ -19,10 +19,12 @@ def macs(net: ViT) -> int:
     """Multiply-accumulates of a forward pass of one image, counted by torch on a copy without numbers.
 
     Matrix products, convolutions and attention count; norms, activations and biases do not, as in the tables of the
-    ViT papers. A FLOP count is twice this.
+    ViT papers. A FLOP count is twice this. All tokens of the last layer count, as there, although a net that pools its
+    class token leaves most of their work out.
     """
     shadow = copy.deepcopy(net).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow(torch.empty(1, net.channels, *net.image_size, device="meta"))
+        images = torch.empty(1, net.channels, *net.image_size, device="meta")
+        shadow.logits(shadow.pooled(shadow.features(images)))
     flops: int = counter.get_total_flops()
     return flops // 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -104,13 +106,27 @@ class Stack(Backend):
             for index, own in enumerate(each)
         )
 
+    @abstractmethod
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """Through all blocks.
+
+        Args:
+            tokens: The tokens.
+            leading: How many of the first tokens are wanted of the last block; null: all. Its queries, its Mlp and
+                the gradients of both are then computed for these alone: a twelfth of a net of 12 layers, but for the
+                keys and values, is work that a class token's head would not look at.
+        """
+
     def through(
-        self, blocks: nn.ModuleList, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor
-    ) -> Float[Tensor, "batch tokens dim"]:
-        """Through all blocks; the context is handed on to each attention."""
+        self, blocks: nn.ModuleList, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor, leading: int | None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """Through all blocks; the context is handed on to each attention, the leading tokens concern the last."""
         again = self.activation_checkpointing and self.training and torch.is_grad_enabled()
-        for block in blocks:
-            tokens = checkpoint(block, tokens, *context, use_reentrant=False) if again else block(tokens, *context)
+        for number, block in enumerate(blocks, start=1):
+            call = partial(block, leading=leading) if number == len(blocks) else block
+            tokens = checkpoint(call, tokens, *context, use_reentrant=False) if again else call(tokens, *context)
         return tokens
 
 

@@ -19,6 +19,7 @@ from vitcli.net.malloc import keep_freed_blocks
 from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
+from vitcli.net.stack import Stack
 from vitcli.net.tokens import Tokens
 
 Pool = Literal["cls", "mean", "mean_patches", "attention"]
@@ -159,9 +160,22 @@ class ViT(nn.Module):
         tokens = F.dropout(tokens, self.dropout, self.training)
         return tokens if self.pre_norm is None else self.pre_norm(tokens)
 
-    def features(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """All tokens behind the backend, and behind the last norm where that stands before the pool; prefix first."""
-        tokens: Tensor = self.backend(self.embed(images))
+    def features(
+        self, images: Float[Tensor, "batch channels height width"], leading: int | None = None
+    ) -> Float[Tensor, "batch seen dim"]:
+        """All tokens behind the backend, and behind the last norm where that stands before the pool; prefix first.
+
+        Args:
+            images: Normalised pixels.
+            leading: How many of the first tokens are wanted; null: all.
+        """
+        tokens: Tensor = self.embed(images)
+        if leading is None:
+            tokens = self.backend(tokens)
+        elif isinstance(self.backend, Stack):
+            tokens = self.backend(tokens, leading)
+        else:
+            tokens = self.backend(tokens)[:, :leading]
         return self.norm(tokens) if self.norm is not None and self.final_norm == "before_pool" else tokens
 
     def pooled(self, features: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch dim"]:
@@ -176,7 +190,10 @@ class ViT(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
-        pooled = self.pooled(self.features(images))
+        return self.logits(self.pooled(self.features(images, 1 if self.pool == "cls" else None)))
+
+    def logits(self, pooled: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch classes"]:
+        """What the head makes of the pooled features."""
         if self.pre_logits is not None:
             pooled = self.pre_logits(pooled).tanh()
         logits: Tensor = self.head(F.dropout(pooled, self.head_dropout, self.training))
