@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +63,19 @@ def test_torch_leaves_without_a_complaint(rest: str, code: int) -> None:
     ended = python(ASKED + rest)
     assert (ended.returncode, ended.stderr.count("leaked")) == (code, 0)
     assert ended.stdout.startswith("# lightning")
+
+
+def test_ctrl_c_while_torch_is_imported_is_one_line(tmp_path: Path) -> None:
+    # a torch that takes a minute, and says when it is being imported
+    (tmp_path / "torch.py").write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n")
+    words = [sys.executable, "-m", "vitcli", "fit"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None and not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "vitcli: stopped\n")
 
 
 def test_what_is_imported_is_left_out_of_later_collections() -> None:

@@ -130,7 +130,7 @@ def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, vit
     many = Path("many")
     many.mkdir()
     image = next((photos / "test").rglob("*.png"))
-    for number in range(3000):
+    for number in range(10_000):
         (many / f"{number}.png").hardlink_to(image)
     program = str(Path(sys.executable).with_name("vitcli"))
     words = ["predict", "--ckpt_path", "runs/run", "--data.root", "many", "--data.batch_size", "1", *CPU]
@@ -138,6 +138,7 @@ def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, vit
         part = Path("runs/run/predictions.csv.part-0")
         while running.poll() is None and not (part.is_file() and part.read_text().count("\n") > 5):
             time.sleep(0.05)
+        assert running.poll() is None, "all was predicted before it could be stopped"
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130, err

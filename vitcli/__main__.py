@@ -56,6 +56,10 @@ def command() -> int:
     except SystemExit as asked:
         ending.code = asked.code if isinstance(asked.code, int) else None
         raise
+    except KeyboardInterrupt:
+        # while torch was imported, which takes seconds; what is run then says itself how far it came
+        print("vitcli: stopped", file=sys.stderr)
+        ending.code = 130
     return ending.code
 
 
