@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,10 @@ TINY = [
 CPU = ["--trainer.accelerator=cpu"]
 
 torch.set_num_threads(1)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell lets what it starts in the background ignore Ctrl-C, and all that this starts would do so too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def test_computing_again_keeps_less_and_changes_no_bit(
     found = {}
     for limit in (2**40, 0):
         monkeypatch.setattr(module, "LARGE_BYTES", limit)
+        monkeypatch.setattr("vitcli.net.mixture.KEPT_BYTES", limit)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
             found[limit] = kept_bytes(net, images)
     assert found[0][0] < 0.9 * found[2**40][0]

@@ -19,8 +19,9 @@ def again(function: Callable[..., Tensor], *inputs: Any, kept_bytes: int | torch
     """function(*inputs); on a CPU, what it keeps for the backward pass is computed again there, if it is large.
 
     Only for what is cheap beside the layer's products: at 4097 tokens of 512 features, the bent hidden layer of an Mlp
-    costs 1 % of a training step to compute again, and the weights of Linformer's attention 3 %, for a seventh of the
-    step's memory each (docs/results.md, 2026-11-25). The numbers are the same, bit for bit.
+    costs 1 % of a training step to compute again, for a seventh of the step's memory. The weights of Linformer's
+    attention would save as much, but cost 5 %: up to 32 MB of them are kept (docs/results.md, 2026-11-25). The numbers
+    are the same, bit for bit.
 
     Args:
         function: What is computed.

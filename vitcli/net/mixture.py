@@ -22,6 +22,8 @@ from vitcli.net.watched import is_recorded, seen_through
 MOST_KEYS = 256
 # bytes of attention weights that are worked on at once
 PLAIN_BYTES = 2**25
+# bytes of attention weights that a layer keeps for its backward pass; to compute them again costs 5 % of a step at 2048 px
+KEPT_BYTES = 2**25
 # numbers that torch's softmax for bfloat16 takes at once; a rest of a row is slow
 BFLOAT16_ROW = 32
 # query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond those bytes
@@ -40,6 +42,8 @@ def mixture(
         return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
     if at_once >= len(queries):
         kept_bytes = len(queries) * weight_bytes(queries, keys)
+        if kept_bytes <= KEPT_BYTES:
+            return plain(queries, keys, values, dropout)
         return again(plain, queries, keys, values, dropout, kept_bytes=kept_bytes, random=dropout > 0)
     starts = range(0, len(queries), at_once)
     parts = [[part[start : start + at_once] for part in (queries, keys, values)] for start in starts]
