@@ -22,7 +22,7 @@ from vitcli.net.watched import is_recorded, seen_through
 MOST_KEYS = 256
 # bytes of attention weights that are worked on at once
 PLAIN_BYTES = 2**25
-# bytes of attention weights that a layer keeps for its backward pass; to compute them again costs 5 % of a step at 2048 px
+# bytes of attention weights that a layer keeps for its backward pass: computing them again is 5 % of a step at 2048 px
 KEPT_BYTES = 2**25
 # numbers that torch's softmax for bfloat16 takes at once; a rest of a row is slow
 BFLOAT16_ROW = 32
