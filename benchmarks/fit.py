@@ -80,13 +80,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    chosen = {
-        name: command
-        for name, command in commands(args.root, args.timm).items()
-        if any(part in name for part in args.only)
-    }
+    known = commands(args.root, args.timm)
+    chosen = {name: command for name, command in known.items() if any(part in name for part in args.only)}
     # not counted: in a fresh checkout the first process compiles the modules that all import, which takes it seconds
-    command, mark = commands(args.root, None)["vitcli"]
+    command, mark = known["vitcli"]
     run([*command, "--trainer.limit_train_batches", "1", "--trainer.limit_val_batches", "1"], mark)
     walls: dict[str, list[float]] = {name: [] for name in chosen}
     seconds: dict[str, list[float]] = {name: [] for name in chosen}

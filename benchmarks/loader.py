@@ -37,7 +37,7 @@ CUT = (2000, 1500)
 Epoch = Callable[[], Iterable[Any]]
 
 
-def vitcli(root: str, workers: int, images: int, folder: str, cache: str = "none", normalised: bool = False) -> Epoch:
+def vitcli(root: str, workers: int, folder: str, cache: str = "none", normalised: bool = False) -> Epoch:
     from vitcli.data import Augment, FolderData
     from vitcli.preprocess import Preprocess
 
@@ -58,14 +58,14 @@ def vitcli(root: str, workers: int, images: int, folder: str, cache: str = "none
     loader = data.train_dataloader()
 
     def epoch() -> Iterable[Any]:
-        for batch in itertools.islice(loader, -(-images // BATCH)):
+        for batch in loader:
             varied = data.varied(batch)
             yield data.preprocess.normalise(varied["image"]) if normalised else varied["image"]
 
     return epoch
 
 
-def torchvision(root: str, workers: int, images: int, folder: str, tensors: bool = False) -> Epoch:
+def torchvision(root: str, workers: int, folder: str, tensors: bool = False) -> Epoch:
     import torch
     from torchvision import datasets
     from torchvision.transforms import v2
@@ -75,7 +75,7 @@ def torchvision(root: str, workers: int, images: int, folder: str, tensors: bool
     first = [] if tensors else [v2.PILToTensor()]
     steps = [crop, v2.RandomHorizontalFlip(), *first, *whole]
     options = {"loader": decoded} if tensors else {}
-    return _loader(datasets.ImageFolder(root, v2.Compose(steps), **options), workers, images)
+    return _loader(datasets.ImageFolder(root, v2.Compose(steps), **options), workers)
 
 
 def decoded(path: str) -> Any:
@@ -100,7 +100,7 @@ class Photos:
         return self.change(Image.open(self.files[position]).convert("RGB")), 0
 
 
-def plain(root: str, workers: int, images: int, folder: str) -> Epoch:
+def plain(root: str, workers: int, folder: str) -> Epoch:
     from torchvision import transforms
 
     change = transforms.Compose(
@@ -112,10 +112,10 @@ def plain(root: str, workers: int, images: int, folder: str) -> Epoch:
         ]
     )
     files = [path for path in sorted(Path(root).rglob("*")) if path.is_file()]
-    return _loader(Photos(files, change), workers, images)
+    return _loader(Photos(files, change), workers)
 
 
-def timm(root: str, workers: int, images: int, folder: str, jitter: float | None = None) -> Epoch:
+def timm(root: str, workers: int, folder: str, jitter: float | None = None) -> Epoch:
     import torch
     from timm.data import ImageDataset, create_loader
     from torch.utils.data import Subset
@@ -138,19 +138,15 @@ def timm(root: str, workers: int, images: int, folder: str, jitter: float | None
         device=torch.device("cpu"),
     )
     assert len(chosen) == len(dataset)
-    return lambda: (batch[0] for batch in _first(loader, images))
+    return lambda: (batch[0] for batch in loader)
 
 
-def _loader(dataset: Any, workers: int, images: int) -> Epoch:
+def _loader(dataset: Any, workers: int) -> Epoch:
     from torch.utils.data import DataLoader
 
     shared = {"batch_size": BATCH, "shuffle": True, "num_workers": workers, "persistent_workers": workers > 0}
     loader = DataLoader(dataset, drop_last=True, **shared)
-    return lambda: (batch[0] for batch in _first(loader, images))
-
-
-def _first(loader: Any, images: int) -> Iterable[Any]:
-    return itertools.islice(loader, -(-images // BATCH))
+    return lambda: (batch[0] for batch in loader)
 
 
 OURS = ("vitcli", "vitcli, normalised", "vitcli, cached", "vitcli, cached, normalised")
@@ -182,7 +178,7 @@ def prepare(name: str, workers: int, root: str, images: int, folder: str) -> Job
     warnings.simplefilter("ignore")
     torch.set_num_threads(CORES if workers == 0 else 1)
     make, options = CONTESTANTS[name]
-    epoch = make(root, workers, images, folder, **options)
+    epoch = make(root, workers, folder, **options)
 
     def step() -> None:
         shown = sum(len(batch) for batch in epoch())

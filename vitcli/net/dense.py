@@ -51,46 +51,55 @@ def in_bfloat16(inputs: Tensor) -> bool:
     dim 128 (docs/results.md, 2026-11-25). With gradients to compute, the calls of a function of ours cost as much.
     """
     return bool(
-        not seen_through(inputs)
-        and inputs.device.type == "cpu"
+        may_be_onednns(inputs)
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
         and inputs.dtype in (torch.float32, torch.bfloat16)
         and has_bfloat16()
+    )
+
+
+def may_be_onednns(inputs: Tensor) -> bool:
+    """Whether these are numbers on a CPU, outside of compilers, and oneDNN is not switched off."""
+    return bool(
+        not seen_through(inputs)
+        and inputs.device.type == "cpu"
         and inputs.numel() > 0
         and torch.backends.mkldnn.enabled
+    )
+
+
+@cache
+def has_onednn() -> bool:
+    """Whether this torch comes with oneDNN's product."""
+    return bool(
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
 
 
 @cache
 def has_bfloat16() -> bool:
     """Whether oneDNN is here and computes in bfloat16 on this processor."""
-    return bool(
-        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    return has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def by_onednn(inputs: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN takes a product over from MKL: plain float32 numbers on such a processor, outside of compilers."""
     return bool(
-        not seen_through(inputs)
-        and inputs.device.type == "cpu"
+        may_be_onednns(inputs)
         and inputs.dtype == weight.dtype == torch.float32
         and is_slow_by_mkl()
-        and inputs.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and torch.backends.mkldnn.enabled
     )
 
 
 @cache
 def is_slow_by_mkl() -> bool:
     """Whether this processor is one on which MKL does not use its wide registers: AMD's with AVX-512."""
-    if not torch.backends.mkl.is_available() or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if not torch.backends.mkl.is_available() or not has_onednn():  # type: ignore[no-untyped-call]
         return False
-    if not hasattr(torch.ops.mkldnn, "_linear_pointwise") or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:
         return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")

@@ -170,12 +170,8 @@ class ViT(nn.Module):
             leading: How many of the first tokens are wanted; null: all.
         """
         tokens: Tensor = self.embed(images)
-        if leading is None:
-            tokens = self.backend(tokens)
-        elif isinstance(self.backend, Stack):
-            tokens = self.backend(tokens, leading)
-        else:
-            tokens = self.backend(tokens)[:, :leading]
+        own = isinstance(self.backend, Stack)
+        tokens = self.backend(tokens, leading) if own else self.backend(tokens)[:, :leading]
         return self.norm(tokens) if self.norm is not None and self.final_norm == "before_pool" else tokens
 
     def pooled(self, features: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch dim"]:
