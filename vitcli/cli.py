@@ -128,6 +128,11 @@ class Cli(LightningCLI):
         self.keep_last = KeepLast()
         own: list[Callback] = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
         settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
+        if "precision" in settings:
+            self.told.append(
+                f"trainer.precision {self.config.trainer.precision}: slower on this processor, which has no arithmetic "
+                "for it; computing in 32-true"
+            )
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)

@@ -7,10 +7,12 @@ import sys
 import warnings
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
 from vitcli.errors import ConfigError
+from vitcli.net.dense import has_bfloat16
 
 DEFAULT_EPOCHS = 20
 TRAINER_DEFAULTS = {
@@ -20,6 +22,8 @@ TRAINER_DEFAULTS = {
     "enable_model_summary": False,
     "use_distributed_sampler": False,
 }
+# Lightning takes all of them for bf16-mixed on a CPU
+MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
 
 
 def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict[str, Any]:
@@ -50,7 +54,22 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
     settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or root, "enable_progress_bar": shown}
     if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
         settings["max_epochs"] = DEFAULT_EPOCHS
+    if is_slower_mixed(trainer):
+        settings["precision"] = "32-true"
     return settings
+
+
+def is_slower_mixed(trainer: Namespace) -> bool:
+    """Whether mixed precision was asked for on a processor that has no arithmetic for it.
+
+    Who asks for it wants it faster and smaller. On such a processor, as in most laptops, torch takes 60 to 90 times as
+    long for a product in bfloat16 as in float32 (docs/results.md, 2026-11-25).
+
+    Args:
+        trainer: The config of the Trainer.
+    """
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.accelerator.is_available())
+    return on_cpu and str(trainer.precision) in MIXED and not has_bfloat16()
 
 
 def take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
