@@ -225,12 +225,17 @@ def main() -> None:
 
     import torch
 
+    from vitcli.net.dense import has_bfloat16
+
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()}, {CORES} cores"
     print(f"{device} ({machine}), torch {torch.__version__}, {args.threads} threads", flush=True)
     everyone = [*CONTESTANTS, *((name + COMPILED for name in CONTESTANTS) if device == "cuda" else ())]
     everyone = [name for name in everyone if any(part in name for part in args.only)]
     records = []
+    if device == "cpu" and not has_bfloat16():
+        print("bf16 is left out: this processor has no arithmetic for it, and a step would take a minute")
+        cells = [cell for cell in cells if cell.precision != "bf16"]
     for cell in cells:
         rounds = args.rounds or (3 if args.quick else 7 if cell.image_size == 2048 else 21)
         print(f"\n{cell.name}", flush=True)
