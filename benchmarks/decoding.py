@@ -27,7 +27,7 @@ def by_pillow() -> None:
     from vitcli.data.pixels import Rgb, Way
     from vitcli.preprocess import Region
 
-    def crop(self: EncodedPicture, region: Region, way: Way) -> Rgb:
+    def crop(self: EncodedPicture, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
         height, width = way.size
         crop = self.image().resize((width, height), RESAMPLING[way.interpolation], box=region)
         return np.array(crop).transpose(2, 0, 1)

@@ -78,7 +78,7 @@ class Cropped(Picture):
         super().__init__(*size)
         self.pixels = pixels
 
-    def crop(self, region: Region, way: Way) -> Rgb:
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
         """What is there: uint8 (3, height, width)."""
         return self.pixels.transpose(2, 0, 1)
 

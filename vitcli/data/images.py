@@ -71,10 +71,15 @@ class EncodedPicture(Picture):
             width, height = self._image.size
             super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
 
-    def crop(self, region: Region, way: Way) -> Rgb:
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width).
 
         A JPEG is decoded at a half, a quarter or an eighth where that leaves two or three pixels for each one wanted.
+
+        Args:
+            region: What of the picture is wanted.
+            way: How it is resampled.
+            to_the_end: Whether a JPEG is decoded below the region too, to see that it is not cut off.
 
         Raises:
             UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
@@ -82,10 +87,11 @@ class EncodedPicture(Picture):
         if self._is_jpeg:
             turn = jpeg.Turn.of(self._orientation)
             lying = turn.back(region, self.height, self.width)
-            pixels = jpeg.decode(self.content, self._image.size, lying, turn.size(way.size))
+            size = turn.size(way.size)
+            pixels = jpeg.decode(self.content, self._image.size, lying, size, to_the_end=to_the_end)
             if pixels is not None:
                 lying = scaled(lying, self._image.size[::-1], pixels)
-                return turn.upright(resample(pixels, lying, way._replace(size=turn.size(way.size))))
+                return turn.upright(resample(pixels, lying, way._replace(size=size)))
         return resample(np.array(self.image()), region, way)
 
     def glance(self) -> tuple[NDArray[np.uint8], str]:

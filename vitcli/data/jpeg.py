@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple, Self
 
+import numpy as np
 import simplejpeg
 from PIL import Image
 
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.pixels import Rgb
+from vitcli.data.shortened import shortened
 from vitcli.preprocess import Region
 
 # libjpeg's words for pixels that are not in the file and were made up. Of bytes between the segments, or of odd
 # headers, it warns too; the picture is whole then.
 CUT_OFF = re.compile(r"premature end|found marker 0xd9 instead of RST", re.IGNORECASE)
 DAMAGED = re.compile(r"bad huffman code|instead of RST", re.IGNORECASE)
+# all rows were decoded, and more data follows
+LEFT_OVER = re.compile(r"extraneous bytes before marker", re.IGNORECASE)
 # By what the sides of a decoding are divided, where the region has at least so many pixels a side for each one wanted:
 # a half leaves two for each, as Pillow's thumbnail does, which on photos is 0.3 grey levels from the whole decoding and
 # 3 at the 99.9th percentile (docs/results.md, 2026-11-25). A quarter that leaves two differs more, so it leaves three.
@@ -29,7 +34,9 @@ def is_plain(image: Image.Image) -> bool:
     return image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
 
 
-def decode(content: bytes, stored: tuple[int, int], region: Region, wanted: tuple[int, int]) -> Rgb | None:
+def decode(
+    content: bytes, stored: tuple[int, int], region: Region, wanted: tuple[int, int], *, to_the_end: bool = True
+) -> Rgb | None:
     """The pixels of a JPEG as stored, at the smallest scale that serves: uint8 (height, width, 3).
 
     At full scale they are, bit for bit, those of Pillow. None where another decoder has to try.
@@ -39,14 +46,37 @@ def decode(content: bytes, stored: tuple[int, int], region: Region, wanted: tupl
         stored: Width and height that the header gives.
         region: What of it is wanted, in pixels as stored.
         wanted: Height and width that the region will be resampled to.
+        to_the_end: Whether rows below the region are decoded too. If not, their pixels are anything.
 
     Raises:
-        UnreadableImage: The file is cut off.
+        UnreadableImage: The file is cut off, where it was decoded.
     """
     spare = min((region.bottom - region.top) / wanted[0], (region.right - region.left) / wanted[1])
     scale = next((scale for scale, needed in SCALES.items() if needed <= spare), 1)
     width, height = (-(-side // scale) for side in stored)
+    if not to_the_end:
+        # edges are rounded in the smaller picture, and its last row may stand for less than a whole one
+        rows = math.ceil(region.bottom) + 2 * scale
+        upper = _upper(content, stored, rows, (height, width), scale)
+        if upper is not None:
+            return upper
     return _decode(content, "RGB", width, height)[0]
+
+
+def _upper(content: bytes, stored: tuple[int, int], rows: int, size: tuple[int, int], scale: int) -> Rgb | None:
+    short = shortened(content, stored, rows)
+    if short is None:
+        return None
+    # memory for all rows, of which those below are never touched
+    pixels = np.empty((*size, 3), dtype=np.uint8)
+    try:
+        simplejpeg.decode_jpeg(
+            short.content, "RGB", min_width=size[1], min_height=short.rows // scale, buffer=pixels, strict=True
+        )
+    except ValueError as error:
+        if not LEFT_OVER.search(str(error)):
+            return None
+    return pixels
 
 
 def glance(content: bytes, stored: tuple[int, int]) -> tuple[Rgb | None, str]:

@@ -28,8 +28,13 @@ class Picture(ABC):
         self.width = width
 
     @abstractmethod
-    def crop(self, region: Region, way: Way) -> Rgb:
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width).
+
+        Args:
+            region: What of the picture is wanted.
+            way: How it is resampled.
+            to_the_end: Whether the picture is read beyond the region, to see that it is whole.
 
         Raises:
             UnreadableImage: The pixels are damaged.
@@ -58,7 +63,7 @@ class Pixels(Picture):
         super().__init__(*(size or pixels.shape[:2]))
         self.pixels = pixels
 
-    def crop(self, region: Region, way: Way) -> Rgb:
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
         """A region in the size of the net: uint8 (3, height, width)."""
         return resample(self.pixels, scaled(region, (self.height, self.width), self.pixels), way)
 

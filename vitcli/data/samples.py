@@ -149,7 +149,9 @@ class Samples(Dataset[Batch]):
                 planes = picture.crop(self.preprocess.region(*size), self._way)
                 return Sample(_together(planes), spot.position, size)
             rng = sample_rng(self.seed, epoch, spot.position, spot.copy)
-            planes = picture.crop(self.augment.region(*size, self.preprocess, rng), self._way)
+            region = self.augment.region(*size, self.preprocess, rng)
+            # what is trained on was looked through before
+            planes = picture.crop(region, self._way, to_the_end=False)
         except UnreadableImage as error:
             return Unreadable(spot.position, str(error))
         if self.augment.policy != "none":
