@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from tests.test_cli import CPU, FIT
 from vitcli import trainer
 from vitcli.__main__ import main
+from vitcli.rows import read_rows
 
 MIXED = ("--trainer.precision", "bf16-mixed")
 TOLD = "trainer.precision bf16-mixed: slower on this processor, which has no arithmetic for it; computing in 32-true\n"
@@ -59,3 +60,12 @@ def test_only_mixed_precision_on_a_cpu_is_replaced(
     monkeypatch.setattr(trainer, "has_bfloat16", lambda: False)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerated)
     assert trainer.is_slower_mixed(Namespace(precision=precision, accelerator=accelerator)) == is_slower
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_a_net_of_another_precision_is_trained_and_then_used_in_single(precision: str):
+    assert main([*FIT, "--trainer.precision", precision]) == 0
+    assert main(["test", "--ckpt_path", "runs/photos", *CPU]) == 0
+    assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/test", *CPU]) == 0
+    assert len(list(read_rows(Path("runs/photos/predictions.csv")))) == 7

@@ -19,7 +19,11 @@ from vitcli.net.watched import is_recorded, seen_through
 #             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond 32 MB at once 1.7 to 2.4 / 2.0 to 13
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
 #             beyond 32 MB 0.8 to 1.06 / 0.9 to 1.16; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
-MOST_KEYS = 256
+# and without AVX-512 (two other Zen cores, which have no arithmetic for bfloat16):
+#   float32:  50 x 8 of 16: 1.0 / 2.1; 50 x 64 keys: 1.3 / 1.9; 197 x 3 of 64: 0.85 / 0.90 to 0.95;
+#             577 and more 0.6 to 0.86 / 0.85 to 0.97; 4097 x 256 x 8 of 64: 0.76 / 0.94
+MOST_KEYS = {"AVX512": 256}
+MOST_KEYS_ELSEWHERE = 64
 # bytes of attention weights that are worked on at once
 PLAIN_BYTES = 2**25
 # bytes of attention weights that a layer keeps for its backward pass: computing them again is 5 % of a step at 2048 px
@@ -59,7 +63,8 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
     backward = is_recorded(queries)
     if queries.dtype == torch.bfloat16:
         return batch if backward and pairs <= PLAIN_PAIRS else fit
-    if queries.dtype != torch.float32 or keys.shape[2] > MOST_KEYS or torch.get_num_threads() == 1:
+    most_keys = MOST_KEYS.get(torch.backends.cpu.get_cpu_capability(), MOST_KEYS_ELSEWHERE)
+    if queries.dtype != torch.float32 or keys.shape[2] > most_keys or torch.get_num_threads() == 1:
         return 0
     # kept for the backward pass, all weights count
     return fit if fit >= batch or not backward else 0

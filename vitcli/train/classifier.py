@@ -161,7 +161,8 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
-        logits: Tensor = self.net(self.preprocess.normalise(images))
+        # in the precision of a net that is not single; mixed precision is autocast's affair
+        logits: Tensor = self.net(self.preprocess.normalise(images).to(self.net.head.weight.dtype))
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
