@@ -234,7 +234,7 @@ def main() -> None:
     everyone = [name for name in everyone if any(part in name for part in args.only)]
     records = []
     if device == "cpu" and not has_bfloat16():
-        print("bf16 is left out: this processor has no arithmetic for it, and a step would take a minute")
+        print("bf16 is left out: this processor has no arithmetic for it, and products take 90 times as long")
         cells = [cell for cell in cells if cell.precision != "bf16"]
     for cell in cells:
         rounds = args.rounds or (3 if args.quick else 7 if cell.image_size == 2048 else 21)

@@ -62,8 +62,8 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
 def is_slower_mixed(trainer: Namespace) -> bool:
     """Whether mixed precision was asked for on a processor that has no arithmetic for it.
 
-    Who asks for it wants it faster and smaller. On such a processor, as in most laptops, torch takes 60 to 90 times as
-    long for a product in bfloat16 as in float32 (docs/results.md, 2026-11-25).
+    Who asks for it wants it faster and smaller. On such a processor, as in most laptops, torch takes 90 times as long
+    for a product in bfloat16 as in float32 (docs/results.md, 2026-11-25).
 
     Args:
         trainer: The config of the Trainer.
