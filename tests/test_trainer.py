@@ -1,3 +1,7 @@
+"""Is a run computed in the precision that serves, and is each of them usable?"""
+
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -96,3 +96,6 @@ def test_what_cannot_be_shortened_is_left_alone(rows: int) -> None:
     for end in (0, 1, 3, frame, frame + 3, content.index(b"\xff\xda") + 2):
         assert shortened(content[:end], SIZE, rows) is None
     assert shortened(b"\xff\xd8" + content[frame : frame + 19] + content[2:], SIZE, rows) is None
+    without_blocks = bytearray(content)
+    without_blocks[frame + 11 : frame + 19 : 3] = bytes(3)
+    assert shortened(bytes(without_blocks), SIZE, rows) is None

@@ -55,9 +55,9 @@ def _shortened(content: bytes, frame: int, scan: int, stored: tuple[int, int], r
     # second is its blocks across and down in what the scan takes at once; the scan's: marker, length, how many colours
     height, width = (int.from_bytes(content[frame + start : frame + start + 2]) for start in (5, 7))
     colours = content[frame + 9]
-    if (width, height) != stored or content[scan + 4] != colours:
+    step = BLOCK * max((content[frame + 11 + 3 * colour] & 15 for colour in range(colours)), default=0)
+    if (width, height) != stored or content[scan + 4] != colours or not step:
         return None
-    step = BLOCK * max(content[frame + 11 + 3 * colour] & 15 for colour in range(colours))
     # one step more, for the colours below the last row
     fewer = (-(-rows // step) + 1) * step
     if fewer >= height:

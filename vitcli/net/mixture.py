@@ -22,8 +22,7 @@ from vitcli.net.watched import is_recorded, seen_through
 # and without AVX-512 (two other Zen cores, which have no arithmetic for bfloat16):
 #   float32:  50 x 8 of 16: 1.0 / 2.1; 50 x 64 keys: 1.3 / 1.9; 197 x 3 of 64: 0.85 / 0.90 to 0.95;
 #             577 and more 0.6 to 0.86 / 0.85 to 0.97; 4097 x 256 x 8 of 64: 0.76 / 0.94
-MOST_KEYS = {"AVX512": 256}
-MOST_KEYS_ELSEWHERE = 64
+MOST_KEYS, MOST_KEYS_AVX512 = 64, 256
 # bytes of attention weights that are worked on at once
 PLAIN_BYTES = 2**25
 # bytes of attention weights that a layer keeps for its backward pass: computing them again is 5 % of a step at 2048 px
@@ -63,7 +62,7 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
     backward = is_recorded(queries)
     if queries.dtype == torch.bfloat16:
         return batch if backward and pairs <= PLAIN_PAIRS else fit
-    most_keys = MOST_KEYS.get(torch.backends.cpu.get_cpu_capability(), MOST_KEYS_ELSEWHERE)
+    most_keys = MOST_KEYS_AVX512 if torch.backends.cpu.get_cpu_capability() == "AVX512" else MOST_KEYS
     if queries.dtype != torch.float32 or keys.shape[2] > most_keys or torch.get_num_threads() == 1:
         return 0
     # kept for the backward pass, all weights count
