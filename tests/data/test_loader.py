@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from vitcli.data import batches
 from vitcli.data.augment import Augment
 from vitcli.data.folder import FolderData
 from vitcli.data.loader import Loader
@@ -41,6 +43,14 @@ def test_batches_are_the_same_with_and_without_workers() -> None:
         assert alone["index"].tolist() == helped["index"].tolist()
         assert torch.equal(alone["image"], helped["image"])
         assert torch.equal(alone["label"], helped["label"])
+
+
+@pytest.mark.parametrize(("num_workers", "threads"), [(0, 5), (1, 5), (2, 2), (5, 1), (9, 1)])
+def test_workers_share_the_cores_among_their_threads(
+    num_workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "cores", lambda: 5)
+    assert shapes(num_workers).train_dataloader().samples.threads == threads
 
 
 def test_the_variation_of_a_sample_depends_on_seed_epoch_position_and_copy_alone() -> None:

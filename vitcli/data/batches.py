@@ -45,7 +45,8 @@ class Batches(LightningDataModule, ABC):
         augment: The random way into the net, for training only.
         sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
         batch_size: Images in one batch of one process.
-        num_workers: Processes that read images, for each training process; null chooses by the machine.
+        num_workers: Processes that read images, for each training process, on all of its cores together; null chooses
+            by the machine.
         max_pixels: Larger images are not decoded.
         seed: Seed of the order and of the augmentation, from 0; follows the run.
 
@@ -193,7 +194,8 @@ class Batches(LightningDataModule, ABC):
             # on a CPU the cores are busy computing, and workers would only take them away
             workers = 0 if device == "cpu" else min(MOST_WORKERS, share)
         loader = Loader(
-            self.samples(listing, augment, 1 if workers else share),
+            # fewer processes than cores read with several threads each
+            self.samples(listing, augment, max(1, share // max(1, workers))),
             plan=plan,
             length=length,
             num_workers=workers,

@@ -35,7 +35,7 @@ class Loader:
     not in the plan and therefore not read from disk.
 
     Without worker processes, the threads of the samples read a batch when it is asked for, on all cores: beside a
-    step on the same cores they would only slow it down. With them, batches are read ahead.
+    step on the same cores they would only slow it down. With them, batches are read ahead, each by the threads of one.
 
     Args:
         samples: Where samples are looked up.
