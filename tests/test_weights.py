@@ -80,6 +80,30 @@ def test_fit_takes_the_net_and_leaves_a_head_of_other_classes_fresh(
     assert main(["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "2"]) == 0
 
 
+def test_weights_without_a_head_start_a_training_and_predict_nothing(photos: Path, capsys: pytest.CaptureFixture[str]):
+    peer = timm.models.VisionTransformer(img_size=16, patch_size=8, embed_dim=192, depth=1, num_heads=3, num_classes=0)
+    save_file(peer.state_dict(), "bare.safetensors")
+    told = "weights bare.safetensors: hold no head, so they know no classes; train one with vitcli fit --weights bare"
+    words = ["--weights", "bare.safetensors", "--data.root", "photos", "--trainer.max_epochs", "1", *CPU]
+    for refused in (["predict", *words], ["import", "bare.safetensors", "--out", "x.safetensors"]):
+        assert main(refused) == 2
+        assert told in capsys.readouterr().err
+    assert main(["fit", *words, "--model.freeze", "[backbone]"]) == 0
+    assert "left fresh: head.weight, head.bias" in capsys.readouterr().out
+    trained = Classifier.load_from_checkpoint("runs/photos/checkpoints/last.ckpt").net
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(trained.pooled(trained.features(images)), peer.eval()(images), rtol=0, atol=2e-5)
+    assert trained.classes == 2
+
+
+def test_a_model_of_timms_without_a_head_is_compared_by_its_features():
+    model = timm.create_model("test_vit", pretrained=False, num_classes=0)
+    net = import_net(model.state_dict(), heads=2, classes=1)
+    _check_alike("timm:test_vit", net, model)
+    with pytest.raises(WeightsError, match="computes something else"):
+        _check_alike("timm:test_vit", import_net(model.state_dict(), heads=4, classes=1), model)
+
+
 @pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
 def test_fit_takes_weights_to_another_size_of_picture(
     ours: Path, photos: Path, capsys: pytest.CaptureFixture[str], backend: str

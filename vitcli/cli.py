@@ -63,7 +63,7 @@ class Cli(LightningCLI):
         self.checkpoint: Path | None = self.arguments.checkpoint()
         self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         weights = None if self.arguments.only_asks else self.arguments.weights
-        self.pretrained: Pretrained | None = open_pretrained(weights) if weights else None
+        self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
         self.told: list[str] = []
         self.run: Run | None = None
         super().__init__(

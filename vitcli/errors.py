@@ -4,6 +4,7 @@
       ConfigError       a setting contradicts another, or names nothing
       DataError         a folder or an image is not what the config says
       WeightsError      tensors or a checkpoint that do not fit
+        NoHeadError     tensors that make no logits, from which a training can start all the same
 
 The message says *what* (the key as typed and its value), *why* (what it met) and *do* (the remedy),
 in one line. A programming error is none of these and keeps its traceback.
@@ -24,3 +25,7 @@ class DataError(UserError):
 
 class WeightsError(UserError):
     """Tensors or a checkpoint that do not fit."""
+
+
+class NoHeadError(WeightsError):
+    """Tensors that make no logits, from which a training can start all the same."""

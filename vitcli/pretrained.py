@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from vitcli.errors import WeightsError
+from vitcli.errors import NoHeadError, WeightsError
 from vitcli.net import ViT, build
 from vitcli.net.resample import Resampling
 from vitcli.train.checkpoint import is_flat, names_class, read_checkpoint
@@ -55,16 +55,30 @@ class Pretrained:
         return {"model": model}
 
 
-def open_pretrained(spec: str, **said: Any) -> Pretrained:
+def open_pretrained(spec: str, *, to_train: bool = False, **said: Any) -> Pretrained:
     """The weights that ``--weights`` means.
 
     Args:
         spec: A file of ours (safetensors or a checkpoint), a peer's file, ``timm:NAME`` or ``torchvision:NAME``.
+        to_train: Whether they need no head, as of a net that was trained without labels: a training has its own.
         **said: What ``import_net`` is told of a peer's tensors.
 
     Raises:
         WeightsError: There are none, they cannot be fetched, or they make no net of ours.
     """
+    try:
+        return _opened(spec, said)
+    except NoHeadError as error:
+        if not to_train:
+            raise WeightsError(
+                f"weights {spec}: hold no head, so they know no classes; train one with "
+                f"vitcli fit --weights {spec} --data.root photos"
+            ) from error
+        # one of any width, which the training leaves behind
+        return _opened(spec, said | {"classes": 1})
+
+
+def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
     library, _, name = spec.partition(":")
     if library in LIBRARIES and name:
         return (_timm if library == "timm" else _torchvision)(spec, name, said)
@@ -143,7 +157,9 @@ def _check_alike(spec: str, net: ViT, model: Any) -> None:
     """Nothing, if the net computes what the model does; a name stands for many things that no tensor shows."""
     images = torch.linspace(-2, 2, 3 * math.prod(net.image_size)).reshape(1, 3, *net.image_size)
     with torch.no_grad():
-        ours, theirs = net.float()(images), model.eval().float()(images)
+        theirs = model.eval().float()(images)
+        pooled = net.float().pooled(net.features(images))
+        ours = net.logits(pooled) if model.num_classes else pooled
     difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6))
     if not difference < SAME:
         raise WeightsError(

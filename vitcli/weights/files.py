@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vitcli.errors import ConfigError, WeightsError
+from vitcli.errors import ConfigError, NoHeadError, WeightsError
 from vitcli.net import ViT, build
 from vitcli.weights.importer import fill, import_net
 from vitcli.weights.table import Found, unwrap
@@ -105,7 +105,8 @@ def open_net(path: str | Path, **said: Any) -> ViT:
         net = build(settings)
         fill(net, Found(dict(tensors), {}))
     except (ConfigError, WeightsError) as error:
-        raise WeightsError(f"weights {path}: {str(error).removeprefix('weights: ')}") from error
+        kind = NoHeadError if isinstance(error, NoHeadError) else WeightsError
+        raise kind(f"weights {path}: {str(error).removeprefix('weights: ')}") from error
     return net.eval()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vitcli.errors import WeightsError
+from vitcli.errors import NoHeadError, WeightsError
 
 # widths that name their heads: the published nets of timm and torchvision, from Ti to g
 PUBLISHED_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16, 1408: 16}
@@ -159,7 +159,7 @@ def describe(found: Found, wanted: Wanted, source: Source) -> dict[str, Any]:
     if pool == "cls" and not class_token:
         raise WeightsError("weights: pool cls, but there is no class token among the tensors; say pool=mean")
     if "head.weight" not in tensors and wanted.classes is None:
-        raise WeightsError("weights: hold no head; say classes= for a fresh one of so many logits")
+        raise NoHeadError("weights: hold no head; say classes= for a fresh one of so many logits")
     classes = tensors["head.weight"].shape[0] if "head.weight" in tensors else wanted.classes
     _agree(found, "head.weight", "classes", wanted.classes, classes)
     norm_eps = source.norm_eps if wanted.norm_eps is None else wanted.norm_eps
@@ -195,7 +195,9 @@ def _grid(found: Found, wanted: Wanted, patch_size: Sequence[int], prefix: int) 
                 f"{rows} rows; leave image_size to the tensors, and resample onto another grid afterwards"
             )
     elif rows is None:
-        raise WeightsError("weights: no tensor shows the image's size; say image_size=")
+        raise WeightsError(
+            "weights: no tensor shows the image's size; say image_size= (vitcli import has --image_size)"
+        )
     else:
         patches = next(
             (number for number in (rows - prefix, rows) if number > 0 and math.isqrt(number) ** 2 == number), 0
@@ -203,7 +205,7 @@ def _grid(found: Found, wanted: Wanted, patch_size: Sequence[int], prefix: int) 
         if not patches:
             raise WeightsError(
                 f"weights: {found.at('pos_embed')} has {rows} rows, which is no square grid of patches behind a "
-                f"prefix of {prefix}; say image_size=[height, width]"
+                f"prefix of {prefix}; say image_size=[height, width] (vitcli import has --image_size)"
             )
         image_size = [math.isqrt(patches) * patch for patch in patch_size]
     if rows is None:
@@ -253,7 +255,10 @@ def _heads(found: Found, wanted: Wanted, inner: int, head_dim: int | None) -> in
         return shown
     heads = wanted.heads or found.facts.get("heads")
     if heads is None:
-        raise WeightsError(f"weights: {name} does not show into how many heads its {inner} features part; say heads=")
+        raise WeightsError(
+            f"weights: {name} does not show into how many heads its {inner} features part; say heads= "
+            "(vitcli import has --heads)"
+        )
     if heads < 1 or inner % heads:
         raise WeightsError(f"weights: heads {heads} do not divide the {inner} features of {name}")
     return int(heads)
