@@ -41,6 +41,7 @@ def content(run: str) -> dict[str, torch.Tensor]:
     return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
 
 
+@pytest.mark.slow
 def test_a_compiled_run_ends_as_the_plain_one_and_is_gone_on_with_plainly(
     photos: Path, traced: list[torch.fx.GraphModule]
 ) -> None:
