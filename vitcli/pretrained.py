@@ -157,9 +157,8 @@ def _check_alike(spec: str, net: ViT, model: Any) -> None:
     """Nothing, if the net computes what the model does; a name stands for many things that no tensor shows."""
     images = torch.linspace(-2, 2, 3 * math.prod(net.image_size)).reshape(1, 3, *net.image_size)
     with torch.no_grad():
-        theirs = model.eval().float()(images)
-        pooled = net.float().pooled(net.features(images))
-        ours = net.logits(pooled) if model.num_classes else pooled
+        net, theirs = net.float(), model.eval().float()(images)
+        ours = net(images) if model.num_classes else net.pooled(net.features(images))
     difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6))
     if not difference < SAME:
         raise WeightsError(

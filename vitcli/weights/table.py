@@ -132,6 +132,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
+def say(key: str, value: str = "") -> str:
+    """The remedy where something must be said, for those who call import_net and for those who type a command."""
+    return f"say {key}={value} (vitcli import has --{key})"
+
+
 def describe(found: Found, wanted: Wanted, source: Source) -> dict[str, Any]:
     """The settings of the net that these tensors are.
 
@@ -157,7 +162,7 @@ def describe(found: Found, wanted: Wanted, source: Source) -> dict[str, Any]:
     image_size, positions = _grid(found, wanted, patch_size, int(class_token) + registers)
     pool = wanted.pool or facts.pop("pool", "cls" if class_token else "mean")
     if pool == "cls" and not class_token:
-        raise WeightsError("weights: pool cls, but there is no class token among the tensors; say pool=mean")
+        raise WeightsError(f"weights: pool cls, but there is no class token among the tensors; {say('pool', 'mean')}")
     if "head.weight" not in tensors and wanted.classes is None:
         raise NoHeadError("weights: hold no head; say classes= for a fresh one of so many logits")
     classes = tensors["head.weight"].shape[0] if "head.weight" in tensors else wanted.classes
@@ -195,9 +200,7 @@ def _grid(found: Found, wanted: Wanted, patch_size: Sequence[int], prefix: int) 
                 f"{rows} rows; leave image_size to the tensors, and resample onto another grid afterwards"
             )
     elif rows is None:
-        raise WeightsError(
-            "weights: no tensor shows the image's size; say image_size= (vitcli import has --image_size)"
-        )
+        raise WeightsError(f"weights: no tensor shows the image's size; {say('image_size')}")
     else:
         patches = next(
             (number for number in (rows - prefix, rows) if number > 0 and math.isqrt(number) ** 2 == number), 0
@@ -205,7 +208,7 @@ def _grid(found: Found, wanted: Wanted, patch_size: Sequence[int], prefix: int) 
         if not patches:
             raise WeightsError(
                 f"weights: {found.at('pos_embed')} has {rows} rows, which is no square grid of patches behind a "
-                f"prefix of {prefix}; say image_size=[height, width] (vitcli import has --image_size)"
+                f"prefix of {prefix}; {say('image_size', '[height, width]')}"
             )
         image_size = [math.isqrt(patches) * patch for patch in patch_size]
     if rows is None:
@@ -256,8 +259,7 @@ def _heads(found: Found, wanted: Wanted, inner: int, head_dim: int | None) -> in
     heads = wanted.heads or found.facts.get("heads")
     if heads is None:
         raise WeightsError(
-            f"weights: {name} does not show into how many heads its {inner} features part; say heads= "
-            "(vitcli import has --heads)"
+            f"weights: {name} does not show into how many heads its {inner} features part; {say('heads')}"
         )
     if heads < 1 or inner % heads:
         raise WeightsError(f"weights: heads {heads} do not divide the {inner} features of {name}")

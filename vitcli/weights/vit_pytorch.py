@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vitcli.errors import WeightsError
-from vitcli.weights.table import Found, Source, Wanted, pair, rename
+from vitcli.weights.table import Found, Source, Wanted, pair, rename, say
 
 OURS = "backend.blocks.#."
 TABLE = {
@@ -102,7 +102,7 @@ def _unfold(found: Found, wanted: Wanted) -> None:
     if channels * height * width != pixels:
         raise WeightsError(
             f"weights: {found.at('patches.proj.weight')} takes {pixels} numbers a patch, which are not {channels} "
-            f"colours of {height} x {width} pixels; say patch_size=[height, width], or channels="
+            f"colours of {height} x {width} pixels; {say('patch_size', '[height, width]')}, or channels="
         )
     found.tensors["patches.proj.weight"] = weight.reshape(dim, height, width, channels).permute(0, 3, 1, 2)
     for name in [name for name in found.tensors if re.match(r"patches\.norm_in\.", name)]:
