@@ -117,8 +117,8 @@ def guess(root: str) -> str:
     except DataError:
         pass
     found, _ = source.files("", IMAGE_EXTENSIONS)
-    inner = (entry.path.partition("/")[2] for entry in found)
-    if any(kind(entry.path) for entry in found) or any(map(kind, inner)):
+    inner = (path.partition("/")[2] for path in found.paths)
+    if any(map(kind, found.paths)) or any(map(kind, inner)):
         return CatsDogsData.__name__
     return UnlabelledData.__name__
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitcli.data.files import IMAGE_EXTENSIONS, Entry
+from vitcli.data.entries import Entries, Entry
+from vitcli.data.files import IMAGE_EXTENSIONS
 from vitcli.data.folder import FolderData
 from vitcli.data.index import Index, index_file, scan
 from vitcli.data.inspection import SOUND, UNKNOWN, UNREADABLE, Facts
@@ -22,8 +23,8 @@ FACTS = Facts(SOUND, "", 4, 6, "PNG", b"d" * 16, b"l" * 16)
 BAD = Facts(UNREADABLE, "truncated", 0, 0, "", b"e" * 16)
 
 
-def entries(*names: str, version: int = 1) -> list[Entry]:
-    return [Entry(name, len(name), version) for name in names]
+def entries(*names: str, version: int = 1) -> Entries:
+    return Entries(Entry(name, len(name), version) for name in names)
 
 
 def test_paths_are_a_sequence_in_one_string() -> None:
@@ -55,7 +56,7 @@ def test_what_is_known_outlives_the_run_but_not_a_change_of_the_file(tmp_path: P
     assert (loaded.facts(0), loaded.facts(1), loaded.left_out) == (FACTS, BAD, {"link": 2})
     same = Index.of(entries("1.png", "2.png", "3.png"), Counter(), loaded)
     assert same is loaded
-    changed = Index.of([*entries("0.png", "2.png"), Entry("1.png", 5, 2), *entries("3.png")], None, loaded)
+    changed = Index.of(Entries([*entries("0.png", "2.png"), Entry("1.png", 5, 2), *entries("3.png")]), None, loaded)
     assert [changed.facts(row).verdict for row in range(4)] == [UNKNOWN, UNREADABLE, UNKNOWN, UNKNOWN]
     assert changed.facts(1) == BAD
     assert os.listdir(tmp_path / "deep") == ["index.npz"]
@@ -75,7 +76,7 @@ def test_the_fingerprint_changes_with_paths_sizes_and_versions() -> None:
     others = {
         Index.of(entries("1.png", "3.png")).fingerprint(rows),
         Index.of(entries("1.png", "2.png", version=2)).fingerprint(rows),
-        Index.of([Entry("1.png", 5, 1), Entry("2.png", 6, 1)]).fingerprint(rows),
+        Index.of(Entries([Entry("1.png", 5, 1), Entry("2.png", 6, 1)])).fingerprint(rows),
     }
     assert len(others | {base}) == 4
 

@@ -15,7 +15,8 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any, final
 
-from vitcli.data.files import Entry, check_folder, extension, is_hidden, natural_order
+from vitcli.data.entries import Entries, Entry
+from vitcli.data.files import check_folder, extension, is_hidden, natural_order
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.source import Folder, Source
 from vitcli.errors import DataError
@@ -89,10 +90,10 @@ class Archive(Source):
 
     def files(
         self, inside: str = "", extensions: Collection[str] | None = None, deep: bool = True
-    ) -> tuple[list[Entry], Counter[str]]:
+    ) -> tuple[Entries, Counter[str]]:
         """The members below a folder."""
         prefix = f"{inside}/" if inside else ""
-        found: list[Entry] = []
+        found = Entries()
         left_out = Counter(self.left_out)
         for path, entry in self.members.items():
             if not path.startswith(prefix):
@@ -107,7 +108,7 @@ class Archive(Source):
             elif extensions is not None and extension(name) not in extensions:
                 left_out[f"no image by its ending {extension(name)!r}"] += 1
             else:
-                found.append(entry)
+                found.add(*entry)
         return found, left_out
 
     def read(self, path: str) -> bytes:

@@ -7,10 +7,10 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from tqdm import tqdm
 
+from vitcli.data.entries import Entries
 from vitcli.errors import DataError
 
 IMAGE_EXTENSIONS = frozenset(
@@ -24,20 +24,6 @@ SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 DIGITS = re.compile("([0-9]+)")
 
 OrderKey = tuple[tuple[tuple[str | int, ...], ...], str]
-
-
-class Entry(NamedTuple):
-    """A file that was found.
-
-    Args:
-        path: Below the root, separated by ``/``.
-        size: In bytes.
-        version: Changes when the content does: the time of its last change in nanoseconds, or its checksum.
-    """
-
-    path: str
-    size: int
-    version: int
 
 
 def natural_order(path: str) -> OrderKey:
@@ -90,7 +76,7 @@ def find_files(
     extensions: Collection[str] | None = None,
     deep: bool = True,
     follow_links: bool = False,
-) -> tuple[list[Entry], Counter[str]]:
+) -> tuple[Entries, Counter[str]]:
     """The regular files below a folder, in the order in which they are met, and what was left out: how often and why.
 
     A bar on stderr shows the progress where stderr is a terminal.
@@ -107,7 +93,7 @@ def find_files(
         DataError: A folder cannot be listed.
     """
     top = os.fspath(root)
-    found: list[Entry] = []
+    found = Entries()
     left_out: Counter[str] = Counter()
     waiting = [inside]
     # a link back to where all begins would show every file once more
@@ -134,7 +120,7 @@ def find_files(
                 elif (status := _regular(entry)) is None:
                     left_out["no regular file"] += 1
                 else:
-                    found.append(Entry(prefix + name, status.st_size, status.st_mtime_ns))
+                    found.add(prefix + name, status.st_size, status.st_mtime_ns)
             bar.update(len(found) - before)
     return found, left_out
 

@@ -15,7 +15,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from vitcli.data.files import Entry, natural_order
+from vitcli.data.entries import Entries
+from vitcli.data.files import natural_order
 from vitcli.data.inspection import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
 from vitcli.data.paths import Paths
 from vitcli.data.source import Source
@@ -58,17 +59,17 @@ class Index:
         self.formats = formats
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], left_out: Counter[str] | None = None, known: Self | None = None) -> Self:
+    def of(cls, entries: Entries, left_out: Counter[str] | None = None, known: Self | None = None) -> Self:
         """The index of entries that were just met; what is known of those that have not changed is taken over."""
-        paths = Paths.of([entry.path for entry in entries])
-        size = np.array([entry.size for entry in entries], dtype=np.int64)
-        version = np.array([entry.version for entry in entries], dtype=np.int64)
+        paths = Paths.of(entries.paths)
+        size = np.array(entries.sizes, dtype=np.int64)
+        version = np.array(entries.versions, dtype=np.int64)
         if known is not None and known._is_of(paths, size, version):
             known.left_out = left_out or Counter()
             return known
         columns: dict[str, NDArray[Any]] = {name: np.zeros(len(paths), dtype=kind) for name, kind in COLUMNS.items()}
         columns |= {"size": size, "version": version}
-        names = [entry.path for entry in entries]
+        names = entries.paths
         order = np.array(sorted(range(len(names)), key=lambda row: natural_order(names[row])), dtype=np.int64)
         index = cls(paths, columns, order, left_out or Counter(), {}, known.formats if known is not None else [])
         if known is not None:

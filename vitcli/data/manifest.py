@@ -11,7 +11,8 @@ from typing import Any, final
 
 from vitcli.data.archive import open_source
 from vitcli.data.batches import Split
-from vitcli.data.files import Entry, extension, natural_order
+from vitcli.data.entries import Entries, Entry
+from vitcli.data.files import extension, natural_order
 from vitcli.data.index import Index, index_file
 from vitcli.data.labelled import LabelledFiles, part_of
 from vitcli.data.listing import Listing
@@ -115,7 +116,7 @@ class ManifestData(LabelledFiles):
         name = os.path.abspath(self.root)
         if name not in self._indices:
             versions = self._versions()
-            entries = [versions.get(path) or Entry(path, 0, 0) for path, _, _ in self.rows()]
+            entries = Entries(versions.get(path) or Entry(path, 0, 0) for path, _, _ in self.rows())
             known = Index.load(index_file(self.kept_in, self.source, name, self.max_pixels))
             self._indices[name] = Index.of(entries, None, known)
         return self._indices[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, final
 
@@ -28,9 +29,10 @@ class Paths(Sequence[str]):
     @classmethod
     def of(cls, paths: Sequence[str]) -> Self:
         """The same paths."""
-        encoded = [os.fsencode(path) for path in paths]
-        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)[1:]
-        return cls(b"".join(encoded), ends)
+        joined = os.fsencode("".join(paths))
+        # of most folders each letter is one byte
+        lengths = map(len, paths if joined.isascii() else map(os.fsencode, paths))
+        return cls(joined, np.cumsum([0, *lengths], dtype=np.int64)[1:])
 
     def __len__(self) -> int:
         return len(self.ends if self.chosen is None else self.chosen)
@@ -44,12 +46,14 @@ class Paths(Sequence[str]):
         return os.fsdecode(self.joined[start : int(self.ends[row])])
 
     def __iter__(self) -> Iterator[str]:
-        # three times as fast as one by one
-        ends = self.ends.tolist()
-        starts = [0, *ends[:-1]]
-        joined = self.joined
-        for row in range(len(ends)) if self.chosen is None else self.chosen.tolist():
-            yield os.fsdecode(joined[starts[row] : ends[row]])
+        # os.fsdecode of each one, in a fifth of the time of one by one
+        joined, ends = self.joined, self.ends
+        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+        if self.chosen is not None:
+            starts, ends = starts[self.chosen], ends[self.chosen]
+        encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            yield joined[start:end].decode(encoding, errors)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

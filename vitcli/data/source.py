@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import final
 
-from vitcli.data.files import Entry, find_files, find_folders
+from vitcli.data.entries import Entries
+from vitcli.data.files import find_files, find_folders
 from vitcli.data.images import read_file
 
 
@@ -33,7 +34,7 @@ class Source(ABC):
     @abstractmethod
     def files(
         self, inside: str = "", extensions: Collection[str] | None = None, deep: bool = True
-    ) -> tuple[list[Entry], Counter[str]]:
+    ) -> tuple[Entries, Counter[str]]:
         """The files below a folder, in any order, and how many entries were left out, by reason.
 
         Args:
@@ -77,7 +78,7 @@ class Folder(Source):
 
     def files(
         self, inside: str = "", extensions: Collection[str] | None = None, deep: bool = True
-    ) -> tuple[list[Entry], Counter[str]]:
+    ) -> tuple[Entries, Counter[str]]:
         """The files below a folder."""
         return find_files(self.root, inside=inside, extensions=extensions, deep=deep, follow_links=self.follow_links)
 

@@ -8,7 +8,8 @@ from typing import Any, final
 
 from vitcli.data.archive import ARCHIVES, open_source
 from vitcli.data.batches import AUGMENT, Split
-from vitcli.data.files import IMAGE_EXTENSIONS, Entry, extension
+from vitcli.data.entries import Entries, Entry
+from vitcli.data.files import IMAGE_EXTENSIONS, extension
 from vitcli.data.index import Index, index_file, scan
 from vitcli.data.listing import FileOpener, Listing, list_files
 from vitcli.data.module import ImageData
@@ -109,8 +110,8 @@ class UnlabelledData(ImageData):
             return source, Index.of(entries, left_out)
         if extension(self.root) != LIST_EXTENSION:
             folder, name = os.path.split(self.root)
-            return Folder(folder), Index.of([Entry(name, 0, 0)])
-        index = Index.of([Entry(path, 0, 0) for path in self._read_list()])
+            return Folder(folder), Index.of(Entries([Entry(name, 0, 0)]))
+        index = Index.of(Entries(Entry(path, 0, 0) for path in self._read_list()))
         # as written
         index.order.sort()
         return Folder(os.path.dirname(self.root)), index

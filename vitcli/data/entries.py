@@ -1,0 +1,53 @@
+"""Entries: the files that were met, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, final
+
+
+class Entry(NamedTuple):
+    """A file that was found.
+
+    Args:
+        path: Below the root, separated by ``/``.
+        size: In bytes.
+        version: Changes when the content does: the time of its last change in nanoseconds, or its checksum.
+    """
+
+    path: str
+    size: int
+    version: int
+
+
+@final
+class Entries(Sequence[Entry]):
+    """Many entries. Kept as objects, garbage collection would look through them again and again while they are met.
+
+    Args:
+        entries: Those to begin with.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.paths: list[str] = []
+        self.sizes: list[int] = []
+        self.versions: list[int] = []
+        for entry in entries:
+            self.add(*entry)
+
+    def add(self, path: str, size: int, version: int) -> None:
+        """One entry more."""
+        self.paths.append(path)
+        self.sizes.append(size)
+        self.versions.append(version)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[number] for number in range(*position.indices(len(self)))]
+        return Entry(self.paths[position], self.sizes[position], self.versions[position])
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(Entry, self.paths, self.sizes, self.versions)
