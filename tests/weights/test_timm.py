@@ -63,6 +63,22 @@ def test_everything_at_once(randomise, same):
     same(randomise(timm_vit.VisionTransformer(**{**SIZES, **chosen})), (32, 48), source="timm", image_size=(32, 48))
 
 
+@pytest.mark.parametrize("registers", [0, 4])
+def test_a_file_of_dinov2_itself_is_what_timm_makes_of_it(randomise, registers):
+    chosen = {"init_values": 0.1, "num_classes": 0, "global_pool": "token"}
+    peer = timm_vit.VisionTransformer(**{**SIZES, **chosen}, reg_tokens=registers, no_embed_class=registers > 0)
+    theirs = {name: tensor.clone() for name, tensor in randomise(peer).state_dict().items()}
+    theirs["mask_token"] = torch.ones(1, 24)
+    if registers:
+        theirs["register_tokens"] = theirs.pop("reg_token")
+        theirs["pos_embed"] = torch.randn(1, 17, 24, dtype=torch.float64)
+    net = import_net(theirs, heads=4, classes=5)
+    peer.load_state_dict(timm_vit.checkpoint_filter_fn(dict(theirs), peer))
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(net.pooled(net.features(images)), peer.eval()(images), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize(("name", "heads"), [("vit_tiny_patch16_224", 3), ("vit_small_patch32_224", 6)])
 def test_published_widths_know_their_heads(name, heads):
     peer = timm_vit.__dict__[name](depth=1)
