@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, final
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, final
 
 
 class Entry(NamedTuple):
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
 
 @final
-class Entries(Sequence[Entry]):
+class Entries:
     """Many entries. Kept as objects, garbage collection would look through them again and again while they are met.
 
     Args:
@@ -43,11 +43,6 @@ class Entries(Sequence[Entry]):
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    def __getitem__(self, position: Any) -> Any:
-        if isinstance(position, slice):
-            return [self[number] for number in range(*position.indices(len(self)))]
-        return Entry(self.paths[position], self.sizes[position], self.versions[position])
 
     def __iter__(self) -> Iterator[Entry]:
         return map(Entry, self.paths, self.sizes, self.versions)

@@ -47,13 +47,11 @@ class Paths(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         # os.fsdecode of each one, in a fifth of the time of one by one
-        joined, ends = self.joined, self.ends
-        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-        if self.chosen is not None:
-            starts, ends = starts[self.chosen], ends[self.chosen]
+        rows = np.arange(len(self.ends)) if self.chosen is None else self.chosen
+        starts = np.where(rows > 0, self.ends[rows - 1], 0)
         encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            yield joined[start:end].decode(encoding, errors)
+        for start, end in zip(starts.tolist(), self.ends[rows].tolist(), strict=True):
+            yield self.joined[start:end].decode(encoding, errors)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
