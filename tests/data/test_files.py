@@ -25,6 +25,7 @@ def test_only_images_are_found_and_the_rest_is_counted(tmp_path: Path, write_ima
     (tmp_path / "a" / "notes.txt").touch()
     (tmp_path / "a" / "clip.mp4").touch()
     (tmp_path / "a" / "._1.png").touch()
+    os.mkfifo(tmp_path / "a" / "pipe.png")
     found, left_out = find_files(tmp_path, extensions=IMAGE_EXTENSIONS)
     assert sorted(entry.path for entry in found) == ["a/1.png", "a/b/2.JPG"]
     assert left_out == {
@@ -32,6 +33,7 @@ def test_only_images_are_found_and_the_rest_is_counted(tmp_path: Path, write_ima
         "hidden file": 1,
         "no image by its ending '.txt'": 1,
         "no image by its ending '.mp4'": 1,
+        "no regular file": 1,
     }
 
 

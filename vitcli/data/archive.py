@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, final
 
 from vitcli.data.entries import Entries, Entry
-from vitcli.data.files import check_folder, extension, is_hidden, natural_order
+from vitcli.data.files import check_folder, extension, is_hidden, natural_order, unwanted
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.source import Folder, Source
 from vitcli.errors import DataError
@@ -103,10 +103,8 @@ class Archive(Source):
                 continue
             if any(map(is_hidden, above)):
                 left_out["hidden or system folder"] += 1
-            elif extensions is not None and is_hidden(name):
-                left_out["hidden file"] += 1
-            elif extensions is not None and extension(name) not in extensions:
-                left_out[f"no image by its ending {extension(name)!r}"] += 1
+            elif reason := unwanted(name, extensions):
+                left_out[reason] += 1
             else:
                 found.add(*entry)
         return found, left_out

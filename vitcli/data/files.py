@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
@@ -53,6 +52,21 @@ def extension(path: str) -> str:
     """The ending of a visible file's name in small letters, with its dot; empty if it has none."""
     dot = path.rfind(".")
     return path[dot:].lower() if dot > path.rfind("/") else ""
+
+
+def unwanted(name: str, extensions: Collection[str] | None) -> str:
+    """Why a file of this name is left out; empty if it is not.
+
+    Args:
+        name: Without its folders.
+        extensions: Lower-case endings to look for; None takes every file.
+    """
+    if extensions is None:
+        return ""
+    if is_hidden(name):
+        return "hidden file"
+    ending = extension(name)
+    return "" if ending in extensions else f"no image by its ending {ending!r}"
 
 
 def find_folders(root: str, follow_links: bool = False) -> list[str]:
@@ -106,21 +120,22 @@ def find_files(
             entries: Iterable[os.DirEntry[str]] = _entries(os.path.join(top, folder))
             for entry in _followed(entries, seen, left_out) if follow_links else entries:
                 name = entry.name
-                if not follow_links and entry.is_symlink():
+                # most entries are files, and cost least where they are asked first
+                if entry.is_file(follow_symlinks=follow_links):
+                    if reason := unwanted(name, extensions):
+                        left_out[reason] += 1
+                    elif (status := _status(entry)) is None:
+                        left_out["out of reach"] += 1
+                    else:
+                        found.add(prefix + name, status.st_size, status.st_mtime_ns)
+                elif not follow_links and entry.is_symlink():
                     left_out["link"] += 1
-                elif entry.is_dir():
-                    if deep and is_hidden(name):
-                        left_out["hidden or system folder"] += 1
-                    elif deep:
-                        waiting.append(prefix + name)
-                elif extensions is not None and is_hidden(name):
-                    left_out["hidden file"] += 1
-                elif extensions is not None and extension(name) not in extensions:
-                    left_out[f"no image by its ending {extension(name)!r}"] += 1
-                elif (status := _regular(entry)) is None:
+                elif not entry.is_dir():
                     left_out["no regular file"] += 1
-                else:
-                    found.add(prefix + name, status.st_size, status.st_mtime_ns)
+                elif deep and is_hidden(name):
+                    left_out["hidden or system folder"] += 1
+                elif deep:
+                    waiting.append(prefix + name)
             bar.update(len(found) - before)
     return found, left_out
 
@@ -150,12 +165,12 @@ def _identity(folder: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What the system knows of a file; None if it may not be asked, or if the file was removed since it was met."""
     try:
-        status = entry.stat()
+        return entry.stat()
     except OSError:
         return None
-    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def check_folder(root: str) -> None:
