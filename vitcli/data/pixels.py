@@ -75,8 +75,9 @@ def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -
     # One image in channels-last order is what torch has a vectorised path for, which no second thread enters. Neither
     # may one enter to copy a slice: every decoding thread would then have a team of OpenMP threads, and with more of
     # them than cores, each parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).unsqueeze(0).permute(0, 3, 1, 2)
+    # numpy turns the axes: each operator of torch lets other threads have Python, and waits for its turn again.
+    image = np.ascontiguousarray(pixels).reshape(1, *pixels.shape).transpose(0, 3, 1, 2)
     if pixels.shape[:2] != size:
-        image = F.interpolate(image, size, mode=interpolation, antialias=True)
-    planes: Rgb = image[0].numpy()
+        image = F.interpolate(torch.from_numpy(image), size, mode=interpolation, antialias=True).numpy()
+    planes: Rgb = image[0]
     return planes

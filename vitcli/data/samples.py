@@ -120,13 +120,21 @@ class Samples(Dataset[Batch]):
 
     def __getitem__(self, key: BatchKey) -> Batch:
         """The batch of a key; in training, what was drawn for it is still to be done."""
+        image = torch.empty((len(key.spots), *self.preprocess.size, 3), dtype=torch.uint8)
+        rows = image.numpy()
+
+        def fill(place: tuple[int, Spot]) -> Sample | Unreadable:
+            row, spot = place
+            sample = self.look_up(key.epoch, spot)
+            if isinstance(sample, Sample):
+                rows[row] = sample.pixels
+            return sample
+
         with strict(self.max_pixels):
-            looked_up = list(self._map(lambda spot: self.look_up(key.epoch, spot), key.spots))
+            looked_up = list(self._map(fill, list(enumerate(key.spots))))
         read = [sample for sample in looked_up if isinstance(sample, Sample)]
-        # filled by one thread: two of torch's take longer to wake than it takes to copy
-        image = torch.empty((len(read), *self.preprocess.size, 3), dtype=torch.uint8)
-        for row, sample in zip(image.numpy(), read, strict=True):
-            row[:] = sample.pixels
+        if len(read) < len(looked_up):
+            image = image[[isinstance(sample, Sample) for sample in looked_up]]
         positions = torch.tensor([sample.position for sample in read], dtype=torch.int64)
         batch = Batch(
             image=image.permute(0, 3, 1, 2),
@@ -165,15 +173,15 @@ class Samples(Dataset[Batch]):
             self._pool = None
 
     def _map(
-        self, function: Callable[[Spot], Sample | Unreadable], spots: Sequence[Spot]
+        self, function: Callable[[tuple[int, Spot]], Sample | Unreadable], places: Sequence[tuple[int, Spot]]
     ) -> Iterator[Sample | Unreadable]:
         if self.threads == 1:
-            return map(function, spots)
+            return map(function, places)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         # a few at a time: to hand one over takes as long as to crop a copy
-        size = max(1, min(FEW, len(spots) // (4 * self.threads)))
-        parts = [spots[start : start + size] for start in range(0, len(spots), size)]
+        size = max(1, min(FEW, len(places) // (4 * self.threads)))
+        parts = [places[start : start + size] for start in range(0, len(places), size)]
         return itertools.chain.from_iterable(self._pool.map(lambda part: list(map(function, part)), parts))
 
 
