@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, NotRequired, TypedDict, final
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -52,7 +51,7 @@ class Batch(TypedDict):
 
 
 class Sample(NamedTuple):
-    """A picture on its way into a batch; ``pixels`` is uint8 (height, width, 3), without gaps."""
+    """A picture on its way into a batch; ``pixels`` is uint8 (3, height, width)."""
 
     pixels: Rgb
     position: int
@@ -120,8 +119,9 @@ class Samples(Dataset[Batch]):
 
     def __getitem__(self, key: BatchKey) -> Batch:
         """The batch of a key; in training, what was drawn for it is still to be done."""
+        # colours stay side by side, as decoders lay them out: to part them costs a third of a crop
         image = torch.empty((len(key.spots), *self.preprocess.size, 3), dtype=torch.uint8)
-        rows = image.numpy()
+        rows = image.permute(0, 3, 1, 2).numpy()
 
         def fill(place: tuple[int, Spot]) -> Sample | Unreadable:
             row, spot = place
@@ -155,7 +155,7 @@ class Samples(Dataset[Batch]):
             size = picture.height, picture.width
             if self.augment is None:
                 planes = picture.crop(self.preprocess.region(*size), self._way)
-                return Sample(_together(planes), spot.position, size)
+                return Sample(planes, spot.position, size)
             rng = sample_rng(self.seed, epoch, spot.position, spot.copy)
             region = self.augment.region(*size, self.preprocess, rng)
             # what is trained on was looked through before
@@ -164,7 +164,7 @@ class Samples(Dataset[Batch]):
             return Unreadable(spot.position, str(error))
         if self.augment.policy != "none":
             planes = vary(planes, self.augment.policy, self.augment.magnitude, rng, self.preprocess.fill)
-        return Sample(_together(planes), spot.position, size, self.augment.chance(rng))
+        return Sample(planes, spot.position, size, self.augment.chance(rng))
 
     def close(self) -> None:
         """Ends the threads; the next batch starts new ones."""
@@ -183,11 +183,6 @@ class Samples(Dataset[Batch]):
         size = max(1, min(FEW, len(places) // (4 * self.threads)))
         parts = [places[start : start + size] for start in range(0, len(places), size)]
         return itertools.chain.from_iterable(self._pool.map(lambda part: list(map(function, part)), parts))
-
-
-def _together(planes: Rgb) -> Rgb:
-    """(3, height, width) -> (height, width, 3), as decoders lay it out: to part colours costs a third of a crop."""
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
 def cores() -> int:
