@@ -6,9 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from vitcli.data.entries import Entries, Entry
 from vitcli.data.folder import FolderData
+from vitcli.data.index import Index
 from vitcli.data.listing import Listing
 from vitcli.data.splits import held_out
 from vitcli.errors import ConfigError, DataError
@@ -28,14 +32,18 @@ def pairs(listing: Listing) -> list[tuple[str, int]]:
     return list(zip(listing.paths, listing.labels.tolist(), strict=True))
 
 
+def lots(paths: list[str], seed: int) -> NDArray[np.uint64]:
+    return Index.of(Entries(Entry(path, 1, 1) for path in paths)).ranks(seed)
+
+
 def test_the_held_out_images_are_the_same_on_every_machine() -> None:
     paths = [f"cat/{number}.jpg" for number in range(1, 13)]
     for given in (paths, paths[::-1]):
-        parts = held_out(given, val_fraction=0.2, test_fraction=0.1, seed=0)
+        parts = held_out(lots(given, seed=0), val_fraction=0.2, test_fraction=0.1)
         train, val, test = (sorted(given[place] for place in part) for part in parts)
         assert (val, test) == (["cat/10.jpg", "cat/12.jpg"], ["cat/8.jpg"])
         assert sorted(train + val + test) == sorted(paths)
-    _, val, test = ([paths[place] for place in part] for part in held_out(paths, 0.2, 0.1, seed=1))
+    _, val, test = ([paths[place] for place in part] for part in held_out(lots(paths, seed=1), 0.2, 0.1))
     assert (val, test) == (["cat/1.jpg", "cat/3.jpg"], ["cat/6.jpg"])
 
 
@@ -43,7 +51,7 @@ def test_the_held_out_images_are_the_same_on_every_machine() -> None:
     ("count", "sizes"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (30, (24, 3, 3))]
 )
 def test_a_small_class_keeps_an_image_for_training_then_for_val(count: int, sizes: tuple[int, int, int]) -> None:
-    parts = held_out([str(number) for number in range(count)], 0.1, 0.1, seed=0)
+    parts = held_out(lots([str(number) for number in range(count)], seed=0), 0.1, 0.1)
     assert tuple(len(part) for part in parts) == sizes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from collections import Counter
@@ -62,6 +63,24 @@ def test_what_is_known_outlives_the_run_but_not_a_change_of_the_file(tmp_path: P
     assert os.listdir(tmp_path / "deep") == ["index.npz"]
 
 
+def test_lots_are_drawn_once_and_kept_until_another_seed_draws_or_a_file_comes(tmp_path: Path) -> None:
+    names, file = ("1.png", os.fsdecode(b"\xff.png")), tmp_path / "index.npz"
+    digests = [hashlib.sha256(b"7:1.png").digest(), hashlib.sha256(b"7:\xff.png").digest()]
+    expected = [int.from_bytes(digest[:8], "big") for digest in digests]
+    index = Index.of(entries(*names))
+    assert index.ranks(7).tolist() == expected
+    index.save(file)
+    loaded = Index.load(file)
+    assert loaded is not None
+    kept = loaded.columns["rank"]
+    assert loaded.ranks(7) is kept
+    assert kept.tolist() == expected
+    assert not loaded.changed
+    assert Index.of(entries(*names, "2.png"), known=loaded).ranks(7).tolist()[:2] == expected
+    assert loaded.ranks(8).tolist() != expected
+    assert loaded.changed
+
+
 @pytest.mark.parametrize("content", [b"", b"no index", b"PK\x03\x04 half"])
 def test_a_damaged_index_is_made_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "index.npz").write_bytes(content)
@@ -98,6 +117,11 @@ def test_a_second_start_opens_no_file(
     monkeypatch.setattr(Folder, "read", None)
     assert list(fit().listing("train").paths) == list(first.listing("train").paths)
     monkeypatch.undo()
+    (tmp_path / "photos" / "b" / "9.png").unlink()
+    fit()
+    known = Index.load(file)
+    assert known is not None
+    assert len(known) == 19
     changed = tmp_path / "photos" / "a" / "3.png"
     changed.write_bytes(b"broken")
     index = scan(first.source, "", IMAGE_EXTENSIONS, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -117,7 +118,7 @@ def find_files(
             folder = waiting.pop()
             prefix = f"{folder}/" if folder else ""
             before = len(found)
-            entries: Iterable[os.DirEntry[str]] = _entries(os.path.join(top, folder))
+            entries = _entries(os.path.join(top, folder))
             for entry in _followed(entries, seen, left_out) if follow_links else entries:
                 name = entry.name
                 # most entries are files, and cost least where they are asked first
@@ -187,12 +188,26 @@ def check_folder(root: str) -> None:
         )
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """What lies directly in a folder, each entry to be asked about before the next one is taken."""
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        with _opened(folder) as opened, os.scandir(opened) as entries:
+            yield from entries
     except OSError as error:
         raise DataError(f"data.root {folder}: cannot be listed ({error.strerror}) - check its permissions") from error
+
+
+@contextlib.contextmanager
+def _opened(folder: str) -> Iterator[str | int]:
+    """A folder to be listed, where possible as an open one: the system need not find its way to it for each file."""
+    if os.scandir not in os.supports_fd:
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def printable(name: str) -> str:

@@ -22,10 +22,10 @@ from vitcli.data.paths import Paths
 from vitcli.data.source import Source
 
 # of the file's own layout and of what inspect finds; another one is not read
-LAYOUT = 1
+LAYOUT = 2
 COLUMNS: dict[str, Any] = {
     "size": np.int64, "version": np.int64, "height": np.int32, "width": np.int32, "format": np.uint8,
-    "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}",
+    "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}", "rank": np.uint64,
 }  # fmt: skip
 
 
@@ -40,6 +40,7 @@ class Index:
         left_out: How many entries of the folder are in no row, by reason.
         reasons: Why a row's file is not sound.
         formats: What the numbers of the column format stand for.
+        ranked: The seed of the column rank; None before there was one.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Index:
         left_out: Counter[str],
         reasons: dict[int, str],
         formats: list[str],
+        ranked: int | None = None,
     ) -> None:
         self.paths = paths
         self.columns = columns
@@ -57,6 +59,9 @@ class Index:
         self.left_out = left_out
         self.reasons = reasons
         self.formats = formats
+        self.ranked = ranked
+        # whether it holds what its file does not
+        self.changed = True
 
     @classmethod
     def of(cls, entries: Entries, left_out: Counter[str] | None = None, known: Self | None = None) -> Self:
@@ -112,6 +117,7 @@ class Index:
         if facts.format not in self.formats:
             self.formats.append(facts.format)
         columns = self.columns
+        self.changed = True
         columns["verdict"][row] = facts.verdict
         columns["height"][row], columns["width"][row] = facts.height, facts.width
         columns["format"][row] = self.formats.index(facts.format)
@@ -133,6 +139,15 @@ class Index:
             columns["looks"][row].tobytes(),
         )
 
+    def ranks(self, seed: int) -> NDArray[np.uint64]:
+        """Of each row's path a number that a seed draws by lot: the first 64 bits of the SHA-256 of both."""
+        if self.ranked != seed:
+            lots = (hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")) for path in self.paths)
+            drawn = (int.from_bytes(lot.digest()[:8], "big") for lot in lots)
+            self.columns["rank"] = np.fromiter(drawn, dtype=np.uint64, count=len(self))
+            self.ranked, self.changed = seed, True
+        return self.columns["rank"]
+
     def fingerprint(self, rows: NDArray[np.int64]) -> str:
         """Of some files: changes with any of their paths, sizes or versions."""
         digest = hashlib.sha256()
@@ -150,6 +165,7 @@ class Index:
             "left_out": self.left_out,
             "reasons": {str(row): reason for row, reason in self.reasons.items()},
             "formats": self.formats,
+            "ranked": self.ranked,
         }
         part = file.with_name(f".{file.name}.{os.getpid()}")
         with part.open("wb") as stream:
@@ -162,6 +178,7 @@ class Index:
                 **self.columns,  # type: ignore[arg-type]
             )
         part.replace(file)
+        self.changed = False
 
     def save_if_possible(self, file: Path) -> None:
         """Keep the index where the disk allows it: it only saves time."""
@@ -179,7 +196,10 @@ class Index:
                 reasons = {int(row): str(reason) for row, reason in about["reasons"].items()}
                 paths = Paths(held["joined"].tobytes(), held["ends"])
                 columns = {name: held[name] for name in COLUMNS}
-                return cls(paths, columns, held["order"], Counter(about["left_out"]), reasons, list(about["formats"]))
+                left_out, formats = Counter(about["left_out"]), list(about["formats"])
+                index = cls(paths, columns, held["order"], left_out, reasons, formats, about["ranked"])
+                index.changed = False
+                return index
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile):
             return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,27 +66,23 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
 
 
 def held_out(
-    paths: Sequence[str], val_fraction: float, test_fraction: float, seed: int
+    ranks: NDArray[np.uint64], val_fraction: float, test_fraction: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """One class's images as train, val and test, by their positions; the same images on every machine.
 
-    Images are ranked by a hash of seed and path: neither their order on disk nor the libraries installed have a
-    part in it. One image at least stays in train; val gets one if its fraction is above 0 and there are two.
+    The lot drawn by each path decides: neither the order on disk nor the libraries installed have a part in it. One
+    image at least stays in train; val gets one if its fraction is above 0 and there are two.
 
     Args:
-        paths: Paths below the root, in any order.
+        ranks: Of each image, see Index.ranks.
         val_fraction: Share for val, in [0, 1).
         test_fraction: Share for test, in [0, 1).
-        seed: Other seeds give other splits.
     """
-    hashes = [hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")).digest() for path in paths]
-    ranked = sorted(range(len(paths)), key=hashes.__getitem__)
+    ranked = np.argsort(ranks, kind="stable")
     spare = max(0, len(ranked) - 1)
     val = min(spare, _share(len(ranked), val_fraction))
     test = min(spare - val, _share(len(ranked), test_fraction))
-    cuts = ranked[val + test :], ranked[:val], ranked[val : val + test]
-    train, held_val, held_test = (np.array(sorted(part), dtype=np.int64) for part in cuts)
-    return train, held_val, held_test
+    return np.sort(ranked[val + test :]), np.sort(ranked[:val]), np.sort(ranked[val : val + test])
 
 
 def _share(count: int, fraction: float) -> int:
@@ -125,9 +120,9 @@ def split_pools(
 
 def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
     parts: list[dict[str, NDArray[np.int64]]] = [{}, {}, {}]
+    ranks = pool.index.ranks(seed)
     for name, rows in pool.rows.items():
-        paths = list(pool.index.paths.take(rows))
-        for part, positions in zip(parts, held_out(paths, val_fraction, test_fraction, seed), strict=True):
+        for part, positions in zip(parts, held_out(ranks[rows], val_fraction, test_fraction), strict=True):
             part[name] = rows[positions]
     return [Pool(pool.index, part) for part in parts]
 

@@ -36,26 +36,28 @@ def look_through(
         kept: The file of the index, if it has one.
     """
     unknown = rows[index.columns["verdict"][rows] == UNKNOWN].tolist()
-    if not unknown:
-        return
+    try:
+        if unknown:
+            _inspect(index, unknown, source, max_pixels, threads)
+    finally:
+        if kept is not None and index.changed:
+            index.save_if_possible(kept)
 
+
+def _inspect(index: Index, rows: list[int], source: Source, max_pixels: int, threads: int) -> None:
     def look(row: int) -> Facts:
         try:
             return inspect(source.read(index.paths[row]), max_pixels)
         except UnreadableImage as error:
             return Facts(UNREADABLE, str(error))
 
-    bar = tqdm(total=len(unknown), desc="looking at images", unit=" images", disable=None, leave=False)
+    bar = tqdm(total=len(rows), desc="looking at images", unit=" images", disable=None, leave=False)
     with strict(max_pixels), ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool, bar:
-        try:
-            for start in range(0, len(unknown), CHUNK):
-                chunk = unknown[start : start + CHUNK]
-                for row, facts in zip(chunk, pool.map(look, chunk), strict=True):
-                    index.note(row, facts)
-                bar.update(len(chunk))
-        finally:
-            if kept is not None:
-                index.save_if_possible(kept)
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            for row, facts in zip(chunk, pool.map(look, chunk), strict=True):
+                index.note(row, facts)
+            bar.update(len(chunk))
 
 
 def unusable(index: Index, rows: NDArray[np.int64], quarantined: frozenset[str]) -> dict[int, str]:
