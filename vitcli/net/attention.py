@@ -225,7 +225,8 @@ class LinformerAttention(Attention):
         self, tokens: Tensor, first: Tensor | None, second: Tensor | None, leading: int | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         device = tokens.device.type
-        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        # of tensors without numbers it may not be asked, and to ask whether it may breaks the graph of torch 2.10
+        autocast = device != "meta" and torch.is_autocast_enabled(device)
         if autocast and tokens.dtype == torch.float32:
             # three products take them in: cast by autocast, each would keep a copy of its own
             tokens = tokens.to(torch.get_autocast_dtype(device))
