@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+OLDEST := .venv-oldest
 # compiled bytecode makes every import three times faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock format lint types test test-slow test-all test-gpu check demo clean
+.PHONY: help install lock format lint types test test-slow test-all test-gpu test-oldest check demo clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with the locked versions and vitcli itself
 
@@ -51,6 +52,12 @@ test-slow: install ## the slow tests alone
 test-gpu: install ## the tests that need a GPU
 	$(BIN)/pytest -m gpu
 
+test-oldest: install ## the default suite with the oldest versions that pyproject.toml admits
+	test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	$(UV) pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --compile-bytecode \
+		--editable ".[dev,parquet]"
+	$(OLDEST)/bin/pytest
+
 check: lint types test ## lint, types and the default suite
 
 demo: install ## train on drawn images, test, and say where everything lies; some minutes on two cores
@@ -58,5 +65,5 @@ demo: install ## train on drawn images, test, and say where everything lies; som
 	$(BIN)/vitcli test --run.name "$$(ls -t runs | grep -m 1 '^demo')" --ckpt_path best
 
 clean: ## remove the environment, caches and runs
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist runs wandb
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist runs wandb
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
