@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -45,6 +46,27 @@ def test_crops_stay_inside_and_within_the_bounds_of_area_and_shape() -> None:
         assert 0 <= top < bottom <= 200
         assert 0.299 <= (right - left) * (bottom - top) / 60_000 <= 0.501
         assert 0.799 <= (right - left) / (bottom - top) <= 1.251
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "seen"),
+    [
+        (Preprocess(size=(8, 8)), 1.0),
+        (Preprocess(size=(8, 8), resize="pad"), 1.0),
+        (Preprocess(size=(8, 8), resize="squash"), 1.5),
+        (Preprocess(size=(8, 16)), 2.0),
+        (Preprocess(size=(8, 16), resize="squash"), 1.5),
+    ],
+)
+def test_crops_have_on_average_the_shape_that_evaluation_sees(preprocess: Preprocess, seen: float) -> None:
+    whole = preprocess.region(200, 300)
+    assert (whole.right - whole.left) / (whole.bottom - whole.top) == pytest.approx(seen)
+    augment, rng = Augment(crop_scale=(0.1, 0.3), crop_ratio=(0.8, 1.25)), random.Random(0)
+    drawn = [augment.region(200, 300, preprocess, rng) for _ in range(400)]
+    shapes = [math.log((right - left) / (bottom - top) / seen) for left, top, right, bottom in drawn]
+    assert abs(sum(shapes) / len(shapes)) < 0.02
+    assert math.log(0.799) < min(shapes) < -0.2
+    assert 0.2 < max(shapes) < math.log(1.251)
 
 
 def test_padded_pictures_are_cropped_with_what_lies_beside_them() -> None:

@@ -38,7 +38,8 @@ class Augment:
 
     Args:
         crop_scale: Smallest and largest share of the picture's area that is cropped, each in (0, 1].
-        crop_ratio: Smallest and largest width divided by height of the crop, each above 0.
+        crop_ratio: Smallest and largest width divided by height of the crop, each above 0, where 1 is the shape that
+            evaluation sees: a square for most nets, but with squash the shape of the picture.
         flip: Probability of mirroring left and right, in [0, 1].
         flip_vertical: Probability of mirroring top and bottom, in [0, 1]; for pictures without an upright side.
         colour: Strength of the change of brightness, contrast and saturation, in [0, 1]; 0 changes nothing,
@@ -114,17 +115,18 @@ class Augment:
         """
         canvas = preprocess.canvas(height, width)
         full_height, full_width = canvas.bottom - canvas.top, canvas.right - canvas.left
-        lowest, highest = (math.log(ratio) for ratio in self.crop_ratio)
+        # else a squashed picture would be evaluated in a shape in which it was hardly ever trained on
+        narrowest, widest = (ratio * preprocess.aspect(height, width) for ratio in self.crop_ratio)
         for _ in range(CROP_TRIES):
             area = rng.uniform(*self.crop_scale) * full_width * full_height
-            ratio = math.exp(rng.uniform(lowest, highest))
+            ratio = math.exp(rng.uniform(math.log(narrowest), math.log(widest)))
             across, down = math.sqrt(area * ratio), math.sqrt(area / ratio)
             if across <= full_width and down <= full_height:
                 left = canvas.left + rng.uniform(0, full_width - across)
                 top = canvas.top + rng.uniform(0, full_height - down)
                 return Region(left, top, min(canvas.right, left + across), min(canvas.bottom, top + down))
         # The largest crop of an allowed shape, in the middle.
-        ratio = min(max(full_width / full_height, self.crop_ratio[0]), self.crop_ratio[1])
+        ratio = min(max(full_width / full_height, narrowest), widest)
         across, down = min(full_width, full_height * ratio), min(full_height, full_width / ratio)
         left, top = canvas.left + (full_width - across) / 2, canvas.top + (full_height - down) / 2
         return Region(left, top, left + across, top + down)
