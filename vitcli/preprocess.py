@@ -88,15 +88,6 @@ class Preprocess:
             return self._centred(height, width, min, self.crop_fraction)
         return self.canvas(height, width)
 
-    def aspect(self, height: int, width: int) -> float:
-        """Width divided by height of what enters the net in evaluation, in pixels of the picture.
-
-        Args:
-            height: Of the upright picture, in pixels.
-            width: Of the upright picture, in pixels.
-        """
-        return width / height if self.resize == "squash" else self.size[1] / self.size[0]
-
     def _centred(self, height: int, width: int, fit: Callable[[float, float], float], share: float = 1.0) -> Region:
         scale = fit(width / self.size[1], height / self.size[0]) * share
         left, top = (width - self.size[1] * scale) / 2, (height - self.size[0] * scale) / 2

@@ -38,8 +38,8 @@ class Augment:
 
     Args:
         crop_scale: Smallest and largest share of the picture's area that is cropped, each in (0, 1].
-        crop_ratio: Smallest and largest width divided by height of the crop, each above 0, where 1 is the shape that
-            evaluation sees: a square for most nets, but with squash the shape of the picture.
+        crop_ratio: Smallest and largest width divided by height of the crop, each above 0, where 1 is the shape of
+            what enters the net: for most, a square.
         flip: Probability of mirroring left and right, in [0, 1].
         flip_vertical: Probability of mirroring top and bottom, in [0, 1]; for pictures without an upright side.
         colour: Strength of the change of brightness, contrast and saturation, in [0, 1]; 0 changes nothing,
@@ -115,8 +115,8 @@ class Augment:
         """
         canvas = preprocess.canvas(height, width)
         full_height, full_width = canvas.bottom - canvas.top, canvas.right - canvas.left
-        # else a squashed picture would be evaluated in a shape in which it was hardly ever trained on
-        narrowest, widest = (ratio * preprocess.aspect(height, width) for ratio in self.crop_ratio)
+        # else all that a net which is no square is trained on would be squeezed
+        narrowest, widest = (ratio * (preprocess.size[1] / preprocess.size[0]) for ratio in self.crop_ratio)
         for _ in range(CROP_TRIES):
             area = rng.uniform(*self.crop_scale) * full_width * full_height
             ratio = math.exp(rng.uniform(math.log(narrowest), math.log(widest)))
