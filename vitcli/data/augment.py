@@ -115,7 +115,7 @@ class Augment:
         """
         canvas = preprocess.canvas(height, width)
         full_height, full_width = canvas.bottom - canvas.top, canvas.right - canvas.left
-        # else all that a net which is no square is trained on would be squeezed
+        # around the shape of the net, or else one that is no square would be trained on squeezed pictures only
         narrowest, widest = (ratio * (preprocess.size[1] / preprocess.size[0]) for ratio in self.crop_ratio)
         for _ in range(CROP_TRIES):
             area = rng.uniform(*self.crop_scale) * full_width * full_height

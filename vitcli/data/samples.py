@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +21,10 @@ from vitcli.data.order import BatchKey, Spot
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.pixels import Rgb, Way
 from vitcli.data.policy import vary
+from vitcli.data.threads import map_some
 from vitcli.preprocess import Preprocess
 
-# samples that a thread is given at once, at most
+# samples that a thread is given at once, at most: to hand one over takes as long as to crop a copy
 FEW = 4
 
 
@@ -179,10 +179,7 @@ class Samples(Dataset[Batch]):
             return map(function, places)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
-        # a few at a time: to hand one over takes as long as to crop a copy
-        size = max(1, min(FEW, len(places) // (4 * self.threads)))
-        parts = [places[start : start + size] for start in range(0, len(places), size)]
-        return itertools.chain.from_iterable(self._pool.map(lambda part: list(map(function, part)), parts))
+        return map_some(self._pool, self.threads, function, places, FEW)
 
 
 def cores() -> int:

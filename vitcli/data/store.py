@@ -21,6 +21,7 @@ from vitcli.data.images import strict
 from vitcli.data.listing import Listing
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.pixels import Rgb
+from vitcli.data.threads import map_some
 from vitcli.errors import ConfigError
 
 Cache = Literal["none", "ram", "disk"]
@@ -95,7 +96,7 @@ def _build(
         ):
             for start in range(0, len(listing), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(listing)))
-                for position, (pixels, size, reason) in zip(chunk, pool.map(take, chunk), strict=True):
+                for position, (pixels, size, reason) in zip(chunk, map_some(pool, threads, take, chunk), strict=True):
                     if pixels is None:
                         reasons[str(position)] = reason
                     else:

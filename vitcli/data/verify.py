@@ -15,11 +15,11 @@ from vitcli.data.inspection import UNKNOWN, UNREADABLE, Facts, inspect
 from vitcli.data.listing import QUARANTINE
 from vitcli.data.picture import UnreadableImage
 from vitcli.data.source import Source
+from vitcli.data.threads import map_some
 from vitcli.errors import DataError
 
-# so many files are handed to the threads at once, and of these so many to one of them: to hand over takes Python's lock
+# so many files are handed to the threads at once
 CHUNK = 512
-FEW = 16
 NAMED = 3
 
 
@@ -46,25 +46,19 @@ def look_through(
 
 
 def _inspect(index: Index, rows: list[int], source: Source, max_pixels: int, threads: int) -> None:
-    def look(some: list[int]) -> list[Facts]:
-        return [_facts(source, index.paths[row], max_pixels) for row in some]
+    def look(row: int) -> Facts:
+        try:
+            return inspect(source.read(index.paths[row]), max_pixels)
+        except UnreadableImage as error:
+            return Facts(UNREADABLE, str(error))
 
     bar = tqdm(total=len(rows), desc="looking at images", unit=" images", disable=None, leave=False)
     with strict(max_pixels), ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool, bar:
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
-            parts = [chunk[at : at + FEW] for at in range(0, len(chunk), FEW)]
-            for some, found in zip(parts, pool.map(look, parts), strict=True):
-                for row, facts in zip(some, found, strict=True):
-                    index.note(row, facts)
-                bar.update(len(some))
-
-
-def _facts(source: Source, path: str, max_pixels: int) -> Facts:
-    try:
-        return inspect(source.read(path), max_pixels)
-    except UnreadableImage as error:
-        return Facts(UNREADABLE, str(error))
+            for row, facts in zip(chunk, map_some(pool, threads, look, chunk), strict=True):
+                index.note(row, facts)
+            bar.update(len(chunk))
 
 
 def unusable(index: Index, rows: NDArray[np.int64], quarantined: frozenset[str]) -> dict[int, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
-from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitcli.net.vit import ViT
@@ -24,15 +22,10 @@ def macs(net: ViT) -> int:
     ViT papers. A FLOP count is twice this. All tokens of the last layer count, as there, although a net that pools its
     class token leaves most of their work out.
     """
-    tensors = [*net.parameters(), *net.buffers()]
-    shadow = copy.deepcopy(net, {id(tensor): _without_numbers(tensor) for tensor in tensors}).eval()
+    without_numbers = {id(tensor): tensor.detach().to("meta") for tensor in (*net.parameters(), *net.buffers())}
+    shadow = copy.deepcopy(net, without_numbers).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         images = torch.empty(1, net.channels, *net.image_size, device="meta")
         shadow.logits(shadow.pooled(shadow.features(images)))
     flops: int = counter.get_total_flops()
     return flops // 2
-
-
-def _without_numbers(tensor: Tensor) -> Tensor:
-    empty = tensor.detach().to("meta")
-    return Parameter(empty, requires_grad=False) if isinstance(tensor, Parameter) else empty

@@ -1,0 +1,31 @@
+"""How is work handed to threads? Some pieces at once: each hand-over waits for Python's lock."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# hand-overs to each thread, at least, so that none has to wait long for the last one
+TURNS = 4
+
+
+def map_some(
+    pool: Executor, threads: int, function: Callable[[Item], Result], items: Sequence[Item], most: int = 16
+) -> Iterator[Result]:
+    """What ``map(function, items)`` gives, in its order, by the threads of a pool.
+
+    Args:
+        pool: The threads; all items are handed to it before the first result is asked for.
+        threads: How many it has.
+        function: What is done with an item.
+        items: All of them.
+        most: How many a thread is given at once, at most.
+    """
+    size = max(1, min(most, len(items) // (TURNS * threads)))
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    return itertools.chain.from_iterable(pool.map(lambda part: list(map(function, part)), parts))
