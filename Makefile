@@ -9,7 +9,7 @@ OLDEST := .venv-oldest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock format lint types test test-slow test-all test-gpu test-oldest check demo clean
+.PHONY: help install lock format lint types test test-slow test-all test-gpu test-oldest bench-gpu check demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ test-oldest: install ## the default suite with the oldest versions that pyprojec
 	$(UV) pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --compile-bytecode \
 		--editable ".[dev,parquet]"
 	$(OLDEST)/bin/pytest
+
+bench-gpu: install ## the net beside its peers on a GPU, as it is and compiled
+	$(BIN)/python benchmarks/net.py --device cuda --json runs/bench/net-gpu.json
 
 check: lint types test ## lint, types and the default suite
 

@@ -7,6 +7,7 @@ counts in hundredths of a second. A round in which other processes burnt too muc
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import math
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 TURN_SECONDS = 0.5
 PATIENCE_SECONDS = 600.0  # to import, to build, to compile, or for one turn
+LEAVE_SECONDS = 10.0  # to end a loader's workers and Python
 SETTLE_SECONDS = 0.03  # OpenMP's threads spin a few milliseconds after their last work
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 CORES = len(os.sched_getaffinity(0))
@@ -202,7 +204,10 @@ class Worker:
         return Turn(seconds, (burnt - worker - (time.process_time() - own)) / passed)
 
     def stop(self) -> None:
-        """End the process, whatever it is doing; workers of its own end when they miss it."""
+        """End the process: by asking, so that it clears up after itself, or else by force."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(0)
+            self.process.join(LEAVE_SECONDS)
         self.process.kill()
         self.process.join()
         self.pipe.close()

@@ -202,7 +202,7 @@ def tell(outcome: Outcome, images: int, rounds: int, limit: float) -> None:
     if not peers:
         return
     best = max(peers, key=lambda name: statistics.median(rates[name]))
-    base = max((name for name in peers if name.startswith(BASE)), key=lambda name: statistics.median(rates[name]))
+    base = next((name for name in peers if name.startswith(BASE)), best)
     for name in (name for name in rates if name not in peers):
         for rival in dict.fromkeys((base, best)):
             ratios = [mine / theirs for mine, theirs in zip(rates[name], rates[rival], strict=True)]
@@ -260,7 +260,8 @@ def main() -> None:
         return
     if args.images % BATCH:
         parser.error(f"--images {args.images}: must be a multiple of {BATCH}")
-    args.kept.mkdir(parents=True, exist_ok=True)
+    for folder in [args.kept, *([args.json.parent] if args.json else ())]:
+        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.kept) as folder:
         chosen(args.root, args.images, Path(folder))
         measure(args, folder)

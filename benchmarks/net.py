@@ -227,12 +227,16 @@ def main() -> None:
 
     from vitcli.net.dense import has_bfloat16
 
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch finds no GPU here; leave it out for the CPU")
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()}, {CORES} cores"
     print(f"{device} ({machine}), torch {torch.__version__}, {args.threads} threads", flush=True)
     everyone = [*CONTESTANTS, *((name + COMPILED for name in CONTESTANTS) if device == "cuda" else ())]
     everyone = [name for name in everyone if any(part in name for part in args.only)]
     records = []
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
     if device == "cpu" and not has_bfloat16():
         print("bf16 is left out: this processor has no arithmetic for it, and products take 90 times as long")
         cells = [cell for cell in cells if cell.precision != "bf16"]
