@@ -11,7 +11,6 @@ prints at their end, so the first one has the start-up in it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from net import spread
+from net import keep, spread
 
 from vitcli.net.dense import has_bfloat16
 
@@ -106,8 +105,7 @@ def main() -> None:
             whole = [a / b for a, b in zip(walls[mine], walls[theirs], strict=True)]
             second = [a / b for a, b in zip(seconds[mine], seconds[theirs], strict=True)]
             print(f"{mine} / {theirs}: whole {spread(whole)}, second epoch {spread(second)}")
-    if args.json:
-        args.json.write_text(json.dumps({"whole": walls, "second": seconds}, indent=1) + "\n")
+    keep(args.json, {"whole": walls, "second": seconds})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import random
 import shutil
 import statistics
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from interleave import CORES, Job, Outcome, interleave
-from net import spread
+from net import keep, spread
 
 SIZE = 224
 BATCH = 64
@@ -260,8 +259,7 @@ def main() -> None:
         return
     if args.images % BATCH:
         parser.error(f"--images {args.images}: must be a multiple of {BATCH}")
-    for folder in [args.kept, *([args.json.parent] if args.json else ())]:
-        folder.mkdir(parents=True, exist_ok=True)
+    args.kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.kept) as folder:
         chosen(args.root, args.images, Path(folder))
         measure(args, folder)
@@ -280,8 +278,7 @@ def measure(args: argparse.Namespace, root: str) -> None:
         outcome = interleave(present, prepare, args.rounds, 4 * args.rounds, args.limit, 300.0)
         tell(outcome, args.images, args.rounds, args.limit)
         records.append({"workers": workers, "images": args.images, **outcome._asdict()})
-        if args.json:
-            args.json.write_text(json.dumps(records, indent=1, default=str) + "\n")
+        keep(args.json, records)
 
 
 if __name__ == "__main__":

@@ -205,6 +205,13 @@ def tell(cell: Cell, outcome: Outcome, rounds: int, limit: float) -> None:
             print(f"  {name} / {peer} ({label}): speed {spread(ratios)}x, memory {memory:.2f}x")
 
 
+def keep(file: Path | None, records: Any) -> None:
+    """Write what was measured as JSON, in a folder that is made if need be; without a file nothing."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(records, indent=1, default=str) + "\n")
+
+
 def main() -> None:
     """Run the cells asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -235,8 +242,6 @@ def main() -> None:
     everyone = [*CONTESTANTS, *((name + COMPILED for name in CONTESTANTS) if device == "cuda" else ())]
     everyone = [name for name in everyone if any(part in name for part in args.only)]
     records = []
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
     if device == "cpu" and not has_bfloat16():
         print("bf16 is left out: this processor has no arithmetic for it, and products take 90 times as long")
         cells = [cell for cell in cells if cell.precision != "bf16"]
@@ -251,8 +256,7 @@ def main() -> None:
         outcome.left_out.update(absent)
         tell(cell, outcome, rounds, args.limit)
         records.append({"cell": cell.name, **cell._asdict(), "device": machine, **outcome._asdict()})
-        if args.json:
-            args.json.write_text(json.dumps(records, indent=1, default=str) + "\n")
+        keep(args.json, records)
 
 
 if __name__ == "__main__":
