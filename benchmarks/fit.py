@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/fit.py --root photos                          # photos/{train,val}/<class>/...
     .venv/bin/python benchmarks/fit.py --root photos --timm FOLDER/train.py   # of a checkout of timm
+    .venv/bin/python benchmarks/fit.py --root photos --device cuda --workers 8
 
 Two epochs of configs/cats_dogs.yaml: a ViT of 224 px, 32 px patches, dim 128, depth 12 and 8 heads, batches of 64, in
 bf16. Contestants are run in turns; each command is a process of its own, and its epochs are timed by the lines that it
@@ -26,27 +27,28 @@ HERE = Path(__file__).parent
 OUT = Path("runs", "bench", "fit")
 
 
-def commands(root: Path, timm: Path | None) -> dict[str, tuple[list[str], str]]:
+def commands(root: Path, timm: Path | None, device: str, workers: int) -> dict[str, tuple[list[str], str]]:
     """Each contestant's command, and how its lines at the end of an epoch begin."""
     program = str(Path(sys.executable).with_name("vitcli"))
     ours = [program, "fit", "--config", str(HERE.parent / "configs" / "cats_dogs.yaml"), "--data.root", str(root)]
     ours += ["--trainer.max_epochs", "2", "--trainer.precision", "bf16-mixed", "--run.dir", str(OUT)]
-    plain = [sys.executable, str(HERE / "plain.py"), "--root", str(root)]
+    accelerator = "gpu" if device == "cuda" else "cpu"
+    ours += ["--trainer.accelerator", accelerator, "--trainer.devices", "1"]
+    plain = [sys.executable, str(HERE / "plain.py"), "--root", str(root), "--accelerator", accelerator]
+    several = [*plain, "--workers", str(workers)]
     found = {
         "vitcli": (ours, "epoch "),
         "vitcli, cached in memory": ([*ours, "--data.cache", "ram"], "epoch "),
         "vitcli, Linformer": ([*ours, "--model.net.backend", "Linformer"], "epoch "),
-        "plain Lightning, bf16, 2 workers": (plain, "epoch "),
+        f"plain Lightning, bf16, {workers} workers": (several, "epoch "),
         "plain Lightning, bf16, 0 workers": ([*plain, "--workers", "0"], "epoch "),
-        "plain Lightning, fp32, 2 workers": ([*plain, "--precision", "32-true"], "epoch "),
+        f"plain Lightning, fp32, {workers} workers": ([*several, "--precision", "32-true"], "epoch "),
     }
     if timm is not None:
         words = (
-            "--model vit_tiny_patch16_224 --num-classes 2 --device cpu -b 64 --opt adamw --lr 1e-3 --warmup-epochs 0"
+            f"--model vit_tiny_patch16_224 --num-classes 2 --device {device} -b 64 --opt adamw --lr 1e-3 -j {workers}"
         )
-        words += (
-            " --warmup-epochs 0 --epochs 2 --cooldown-epochs 0 --sched cosine -j 2 --val-split val --train-split train"
-        )
+        words += " --warmup-epochs 0 --epochs 2 --cooldown-epochs 0 --sched cosine --val-split val --train-split train"
         words += " --model-kwargs img_size=224 patch_size=32 embed_dim=128 depth=12 num_heads=8"
         line = [sys.executable, str(timm), "--data-dir", str(root), "--output", str(OUT / "timm"), *words.split()]
         found["timm train.py, fp32"] = (line, "Current checkpoints")
@@ -78,11 +80,13 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--timm", type=Path, help="train.py of a checkout of timm")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--workers", type=int, default=2, help="of the others' loaders (2); vitcli chooses its own")
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    known = commands(args.root, args.timm)
-    if not has_bfloat16():
+    known = commands(args.root, args.timm, args.device, args.workers)
+    if args.device == "cpu" and not has_bfloat16():
         print("plain bf16 is left out: this processor has no arithmetic for it, and vitcli computes in fp32 itself")
         known = {name: command for name, command in known.items() if "bf16" not in name}
     chosen = {name: command for name, command in known.items() if any(part in name for part in args.only)}

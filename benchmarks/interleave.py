@@ -56,7 +56,7 @@ def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, .
         pipe.send(_warm_up(job))
         while steps := pipe.recv():
             burnt = family_seconds()
-            if steps > 1:
+            if steps > 1 or job.device == "cuda":
                 job.step()  # wakes the cores and fills the caches that the others left cold
             job.wait()
             begin = time.perf_counter()
@@ -64,6 +64,8 @@ def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, .
                 job.step()
             job.wait()
             seconds = (time.perf_counter() - begin) / steps
+            if job.device == "cuda":
+                torch_cuda().empty_cache()  # which all contestants share
             pipe.send((seconds, family_seconds() - burnt))
     except (EOFError, KeyboardInterrupt):
         return
@@ -188,12 +190,12 @@ class Worker:
             raise LeftOut("its process died") from error
         return self.answer()
 
-    def warm_up(self, slow_seconds: float) -> None:
+    def warm_up(self, slow_seconds: float, turn_seconds: float) -> None:
         """Two steps, from which follow the steps of a turn and the memory."""
         self.step_seconds, self.memory_bytes = self.ask(1)
         if self.step_seconds > slow_seconds:
             raise LeftOut(f"a step takes {self.step_seconds:.1f} s, above --slow {slow_seconds:g}")
-        self.steps = max(1, math.ceil(TURN_SECONDS / self.step_seconds))
+        self.steps = max(1, math.ceil(turn_seconds / self.step_seconds))
 
     def turn(self) -> Turn:
         """One turn, while all other workers wait."""
@@ -229,6 +231,7 @@ def interleave(
     bound: int,
     limit: float,
     slow_seconds: float,
+    turn_seconds: float = TURN_SECONDS,
 ) -> Outcome:
     """Run rounds until enough of them were quiet (others burnt at most ``limit`` cores in each turn), or the bound."""
     workers = [Worker(name, prepare, arguments) for name, arguments in contestants.items()]
@@ -250,7 +253,7 @@ def interleave(
         for worker in workers:
             attempt(worker, worker.answer)
         for worker in alive():
-            attempt(worker, lambda worker=worker: worker.warm_up(slow_seconds))
+            attempt(worker, lambda worker=worker: worker.warm_up(slow_seconds, turn_seconds))
         for number in itertools.count():
             if number == bound or number - dropped == rounds or not alive():
                 break

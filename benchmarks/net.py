@@ -2,15 +2,16 @@
 
     make install
     .venv/bin/python benchmarks/net.py                                  # all cells; on two cores about an hour
-    .venv/bin/python benchmarks/net.py --quick --cells 224-train-bf16   # fewer rounds of two cells
+    .venv/bin/python benchmarks/net.py --quick --cells 224-128-train-bf16   # fewer rounds of two cells
     .venv/bin/python benchmarks/net.py --json net.json                  # and every round's figures
 
-A cell is a size, a task, a number format and a batch, e.g. ``224-train-bf16-b64``: ViTs of depth 12 and 8 heads at 224
-pixels / patch 32 / dim 128 / k 64, and at 2048 / 32 / 512 / 256. ``forward`` is inference without gradients, ``train``
-forward, cross-entropy and backward, without an optimiser. bf16 is autocast, for all alike. Its contestants are alive at
-once and take turns (see interleave.py). Memory is the peak of a step over what is held between steps: gradients and
-activations, not weights; resident on a CPU, allocated on a GPU. The machine should have nothing else to do: rounds in
-which others burnt more than 0.15 core are dropped. On a GPU each contestant also runs compiled.
+A cell is an image size, a width, a task, a number format and a batch, e.g. ``224-128-train-bf16-b64``: ViTs of depth 12
+at 224 pixels / patch 32 / dim 128 / 8 heads / k 64, at 2048 / 32 / 512 / 8 / 256, and on a GPU ViT-B/16. ``forward`` is
+inference without gradients, ``train`` forward, cross-entropy and backward, without an optimiser. bf16 is autocast, for
+all alike. Its contestants are alive at once and take turns (see interleave.py). Memory is the peak of a step over what
+is held between steps: gradients and activations, not weights; resident on a CPU, allocated on a GPU. The machine should
+have nothing else to do: rounds in which others burnt more than --limit cores are dropped. On a GPU each contestant also
+runs compiled, and compiled into CUDA graphs; they compile side by side, before the first turn.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from interleave import CORES, Job, Outcome, available_bytes, interleave
+from interleave import CORES, TURN_SECONDS, Job, Outcome, available_bytes, interleave
 
-DEPTH, HEADS, CLASSES = 12, 8, 2
-COMPILED = ", compiled"
+DEPTH, CLASSES = 12, 2
+COMPILED, GRAPHED, CHECKPOINTED = ", compiled", ", in CUDA graphs", ", checkpointed"
 
 
 class Cell(NamedTuple):
@@ -38,6 +39,7 @@ class Cell(NamedTuple):
     image_size: int
     patch_size: int
     dim: int
+    heads: int
     k: int
     task: str
     precision: str
@@ -45,34 +47,41 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.image_size}-{self.task}-{self.precision}-b{self.batch}"
+        return f"{self.image_size}-{self.dim}-{self.task}-{self.precision}-b{self.batch}"
 
     @property
     def tokens(self) -> int:
         return (self.image_size // self.patch_size) ** 2 + 1
 
 
-SIZES = ((224, 32, 128, 64, 64), (224, 32, 128, 64, 1), (2048, 32, 512, 256, 1))
-CELLS = [
-    Cell(image_size, patch_size, dim, k, task, precision, batch)
-    for image_size, patch_size, dim, k, batch in SIZES
-    for task in ("forward", "train")
-    for precision in ("fp32", "bf16")
-]
+SMALL, BASE, LARGE = (224, 32, 128, 8, 64), (224, 16, 768, 12, 64), (2048, 32, 512, 8, 256)
+SIZES = {
+    "cpu": ((*SMALL, 64), (*SMALL, 1), (*LARGE, 1)),
+    "cuda": ((*SMALL, 64), (*SMALL, 512), (*BASE, 128), (*LARGE, 8)),
+}
+CELLS = {
+    device: [
+        Cell(*size, task, precision, batch)
+        for *size, batch in sizes
+        for task in ("forward", "train")
+        for precision in ("fp32", "bf16")
+    ]
+    for device, sizes in SIZES.items()
+}
 
 
 def ours(cell: Cell, backend: str, checkpointing: bool = False):
     from vitcli import net
 
     own = {"k": cell.k} if backend == "Linformer" else {}
-    make = partial(getattr(net, backend), depth=DEPTH, heads=HEADS, activation_checkpointing=checkpointing, **own)
+    make = partial(getattr(net, backend), depth=DEPTH, heads=cell.heads, activation_checkpointing=checkpointing, **own)
     return net.ViT(cell.image_size, cell.patch_size, dim=cell.dim, classes=CLASSES, backend=make)
 
 
 def timm(cell: Cell):
     from timm.models.vision_transformer import VisionTransformer
 
-    sizes = {"embed_dim": cell.dim, "depth": DEPTH, "num_heads": HEADS, "num_classes": CLASSES}
+    sizes = {"embed_dim": cell.dim, "depth": DEPTH, "num_heads": cell.heads, "num_classes": CLASSES}
     return VisionTransformer(cell.image_size, cell.patch_size, **sizes)
 
 
@@ -80,7 +89,7 @@ def torchvision(cell: Cell):
     from torchvision.models import VisionTransformer
 
     sizes = {"hidden_dim": cell.dim, "mlp_dim": 4 * cell.dim, "num_classes": CLASSES}
-    return VisionTransformer(cell.image_size, cell.patch_size, DEPTH, HEADS, **sizes)
+    return VisionTransformer(cell.image_size, cell.patch_size, DEPTH, cell.heads, **sizes)
 
 
 def vit_pytorch(cell: Cell, kind: str):
@@ -91,9 +100,9 @@ def vit_pytorch(cell: Cell, kind: str):
         from linformer import Linformer
         from vit_pytorch.efficient import ViT
 
-        return ViT(**sizes, transformer=Linformer(cell.dim, cell.tokens, DEPTH, k=cell.k, heads=HEADS))
-    head = {"dim_head": cell.dim // HEADS} if kind == "divided" else {}
-    return vit_pytorch.ViT(**sizes, depth=DEPTH, heads=HEADS, mlp_dim=4 * cell.dim, **head)
+        return ViT(**sizes, transformer=Linformer(cell.dim, cell.tokens, DEPTH, k=cell.k, heads=cell.heads))
+    head = {"dim_head": cell.dim // cell.heads} if kind == "divided" else {}
+    return vit_pytorch.ViT(**sizes, depth=DEPTH, heads=cell.heads, mlp_dim=4 * cell.dim, **head)
 
 
 class Contestant(NamedTuple):
@@ -107,24 +116,30 @@ class Contestant(NamedTuple):
 
 
 VANILLA, LINFORMER = partial(ours, backend="VanillaTransformer"), partial(ours, backend="Linformer")
-LARGE = ("2048-train",)
 PEER = ("vit_pytorch",)
 CONTESTANTS = {
     "vitcli Vanilla": Contestant(VANILLA),
-    "vitcli Vanilla, checkpointed": Contestant(partial(VANILLA, checkpointing=True), cells=LARGE),
+    "vitcli Vanilla" + CHECKPOINTED: Contestant(partial(VANILLA, checkpointing=True), cells=("2048-512-train",)),
     "timm": Contestant(timm, ("timm",)),
     "torchvision": Contestant(torchvision, ("torchvision",)),
     "vit_pytorch, dim / heads": Contestant(partial(vit_pytorch, kind="divided"), PEER, plain=True),
-    # heads of 64 features, which at 2048 pixels is dim / heads
-    "vit_pytorch, default": Contestant(partial(vit_pytorch, kind="default"), PEER, plain=True, cells=("224",)),
+    # heads of 64 features, which in the larger nets is dim / heads
+    "vit_pytorch, default": Contestant(partial(vit_pytorch, kind="default"), PEER, plain=True, cells=("224-128",)),
     "vitcli Linformer": Contestant(LINFORMER, kind="linformer"),
-    "vitcli Linformer, checkpointed": Contestant(partial(LINFORMER, checkpointing=True), kind="linformer", cells=LARGE),
+    "vitcli Linformer" + CHECKPOINTED: Contestant(
+        partial(LINFORMER, checkpointing=True), kind="linformer", cells=("2048-512-train",)
+    ),
     "vit_pytorch + linformer": Contestant(partial(vit_pytorch, kind="linformer"), (*PEER, "linformer"), "linformer"),
 }
 
 
 def known(name: str) -> Contestant:
-    return CONTESTANTS[name.removesuffix(COMPILED)]
+    return CONTESTANTS[name.removesuffix(COMPILED).removesuffix(GRAPHED)]
+
+
+def way_of(name: str) -> str:
+    """How a contestant is compiled, if it is."""
+    return next((way for way in (COMPILED, GRAPHED) if name.endswith(way)), "")
 
 
 def prepare(name: str, cell: Cell, device: str, threads: int) -> Job:
@@ -135,8 +150,9 @@ def prepare(name: str, cell: Cell, device: str, threads: int) -> Job:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = known(name).make(cell).to(device).train(cell.task == "train")
-    if name.endswith(COMPILED):
-        net.compile()
+    way = way_of(name)
+    if way:
+        net.compile(mode="reduce-overhead" if way == GRAPHED else None)
     images = torch.randn(cell.batch, 3, cell.image_size, cell.image_size, device=device)
     labels = torch.randint(CLASSES, (cell.batch,), device=device)
     autocast = torch.autocast(device, torch.bfloat16, enabled=cell.precision == "bf16")
@@ -149,6 +165,10 @@ def prepare(name: str, cell: Cell, device: str, threads: int) -> Job:
             loss.backward()
             net.zero_grad(set_to_none=True)
 
+    if way:
+        # here, while the others are made; the second step is recorded
+        for _ in range(3):
+            step()
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     return Job(step, wait, device)
 
@@ -158,7 +178,7 @@ def missing(name: str, cell: Cell, free_bytes: float) -> str | None:
     if absent := [package for package in known(name).packages if find_spec(package) is None]:
         return f"{', '.join(absent)} is not installed"
     # scores, softmax and dropout of each layer, in float32 under autocast too
-    needed = 3 * 4 * DEPTH * HEADS * cell.batch * cell.tokens**2
+    needed = 3 * 4 * DEPTH * cell.heads * cell.batch * cell.tokens**2
     if known(name).plain and cell.task == "train" and needed > free_bytes / 2:
         return f"its attention weights need about {needed / 1e9:.0f} GB; {free_bytes / 1e9:.0f} GB are free"
     return None
@@ -172,8 +192,8 @@ def spread(figures: list[float], digits: int = 2) -> str:
 def rivals(name: str, rates: dict[str, list[float]]) -> dict[str, str]:
     """The best peers for one of ours, by median: of all and of the same attention; compiled ones apart."""
     best: dict[str, str] = {}
-    for compiled in ("", COMPILED):
-        peers = [peer for peer in rates if known(peer).packages and (COMPILED in peer) == bool(compiled)]
+    for compiled in ("", COMPILED, GRAPHED):
+        peers = [peer for peer in rates if known(peer).packages and way_of(peer) == compiled]
         alike = [peer for peer in peers if known(peer).kind == known(name).kind]
         for group, label in ((peers, "best peer"), (alike, f"best {known(name).kind} peer")):
             if group:
@@ -193,16 +213,22 @@ def tell(cell: Cell, outcome: Outcome, rounds: int, limit: float) -> None:
     if not kept:
         return
     rates = {name: [cell.batch / turn.seconds for turn in turns] for name, turns in outcome.turns.items()}
-    print(f"  {'':38} {'img/s (min-max)':>26} {'memory':>11} {'others':>11}")
+    print(f"  {'':38} {'img/s (min-max)':>26} {'memory':>12} {'others':>11}")
     for name, figures in rates.items():
         others = statistics.median(turn.others for turn in outcome.turns[name])
-        memory = f"{outcome.memory_bytes[name] / 1e6:,.0f} MB"
-        print(f"  {name:38} {spread(figures):>26} {memory:>11} {others:6.2f} core")
+        memory = "in the graph" if way_of(name) == GRAPHED else f"{outcome.memory_bytes[name] / 1e6:,.0f} MB"
+        print(f"  {name:38} {spread(figures):>26} {memory:>12} {others:6.2f} core")
     for name in rates:
         for peer, label in ({} if known(name).packages else rivals(name, rates)).items():
             ratios = [mine / theirs for mine, theirs in zip(rates[name], rates[peer], strict=True)]
-            memory = outcome.memory_bytes[name] / max(1, outcome.memory_bytes[peer])
-            print(f"  {name} / {peer} ({label}): speed {spread(ratios)}x, memory {memory:.2f}x")
+            print(f"  {name} / {peer} ({label}): speed {spread(ratios)}x{memory_ratio(name, peer, outcome)}")
+
+
+def memory_ratio(name: str, peer: str, outcome: Outcome) -> str:
+    """One's memory over another's; a graph's lies still between steps, where it cannot be told from the weights'."""
+    if GRAPHED in (way_of(name), way_of(peer)):
+        return ""
+    return f", memory {outcome.memory_bytes[name] / max(1, outcome.memory_bytes[peer]):.2f}x"
 
 
 def keep(file: Path | None, records: Any) -> None:
@@ -220,15 +246,12 @@ def main() -> None:
     add("--only", nargs="+", default=[""], metavar="PART", help="only contestants with one of these in their name")
     add("--quick", action="store_true", help="3 rounds a cell, to see that it runs; no evidence")
     add("--rounds", type=int, help="quiet rounds a cell (21; 7 at 2048 pixels), of at most 4 times as many")
-    add("--limit", type=float, default=0.15, help="cores others may burn in a turn (0.15)")
+    add("--limit", type=float, help="cores others may burn in a turn (0.15; with a GPU 1)")
     add("--slow", type=float, default=60.0, help="leave out who needs more seconds a step (60)")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     add("--threads", type=int, default=CORES, help=f"torch's threads ({CORES}, the cores)")
     add("--json", type=Path, metavar="FILE", help="write every kept round here, as [seconds a step, others' cores]")
     args = parser.parse_args()
-    cells = [cell for cell in CELLS if any(part in cell.name for part in args.cells)]
-    if not cells:
-        parser.error(f"--cells {' '.join(args.cells)}: no such cell; there are {', '.join(c.name for c in CELLS)}")
 
     import torch
 
@@ -237,9 +260,17 @@ def main() -> None:
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: torch finds no GPU here; leave it out for the CPU")
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    cells = [cell for cell in CELLS[device] if any(part in cell.name for part in args.cells)]
+    if not cells:
+        there = ", ".join(cell.name for cell in CELLS[device])
+        parser.error(f"--cells {' '.join(args.cells)}: no such cell; there are {there}")
+    limit = args.limit or {"cpu": 0.15, "cuda": 1.0}[device]
+    turn_seconds = {"cpu": TURN_SECONDS, "cuda": 0.2}[device]
     machine = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()}, {CORES} cores"
     print(f"{device} ({machine}), torch {torch.__version__}, {args.threads} threads", flush=True)
-    everyone = [*CONTESTANTS, *((name + COMPILED for name in CONTESTANTS) if device == "cuda" else ())]
+    everyone = list(CONTESTANTS)
+    if device == "cuda":
+        everyone += [name + way for way in (COMPILED, GRAPHED) for name in CONTESTANTS if CHECKPOINTED not in name]
     everyone = [name for name in everyone if any(part in name for part in args.only)]
     records = []
     if device == "cpu" and not has_bfloat16():
@@ -252,9 +283,9 @@ def main() -> None:
         names = [name for name in everyone if cell.name.startswith(known(name).cells)]
         absent = {name: reason for name in names if (reason := missing(name, cell, free_bytes))}
         present = {name: (name, cell, device, args.threads) for name in names if name not in absent}
-        outcome = interleave(present, prepare, rounds, 4 * rounds, args.limit, args.slow)
+        outcome = interleave(present, prepare, rounds, 4 * rounds, limit, args.slow, turn_seconds)
         outcome.left_out.update(absent)
-        tell(cell, outcome, rounds, args.limit)
+        tell(cell, outcome, rounds, limit)
         records.append({"cell": cell.name, **cell._asdict(), "device": machine, **outcome._asdict()})
         keep(args.json, records)
 

@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
     args = parser.parse_args()
     whole = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     augment = [transforms.RandomResizedCrop(224, (0.25, 1.0)), transforms.RandomHorizontalFlip()]
@@ -84,7 +85,8 @@ def main() -> None:
     shared = {"batch_size": 64, "num_workers": args.workers, "persistent_workers": args.workers > 0}
     trainer = pl.Trainer(
         max_epochs=args.epochs,
-        accelerator="cpu",
+        accelerator=args.accelerator,
+        devices=1,
         precision=args.precision,
         callbacks=[Tell()],
         default_root_dir="runs/bench/plain",

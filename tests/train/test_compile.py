@@ -28,7 +28,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
         graphs.append(graph)
         return graph.forward
 
-    def compile_(self: ViT) -> None:
+    def compile_(self: ViT, **_: object) -> None:
         torch.nn.Module.compile(self, backend=run)
 
     monkeypatch.setattr(ViT, "compile", compile_)

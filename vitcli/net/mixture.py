@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vitcli.net.again import again
 from vitcli.net.watched import is_recorded, seen_through
@@ -31,6 +32,14 @@ KEPT_BYTES = 2**25
 BFLOAT16_ROW = 32
 # query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond those bytes
 PLAIN_PAIRS = 1025 * 1025
+# On a GPU, of torch's fused kernels the memory-efficient one wins for few queries and keys, and loses twofold for many.
+# Time of torch's own choice (cuDNN's on an H100) / of flash attention, over the memory-efficient one, bfloat16, forward
+# and backward, torch 2.11 (docs/results.md, 2026-11-26, noon):
+#   50 tokens: heads of 16 1.26 / 2.2, of 32 1.3 / 2.2, of 64 1.25 / 2.6; 50 x 64 keys: 1.24 / 2.2
+#   197 x 64 keys: 0.83 / 1.3; 197 tokens: 0.38 to 0.43 / 0.5 to 0.7; 577 0.32 / 0.4; 4097 0.27 / 0.4
+FEW_TOKENS = 64
+# torch falls back on the second where the first is missing
+FEW_KERNELS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 def mixture(
@@ -42,7 +51,7 @@ def mixture(
     """Softmax of queries against keys over the values, by the kernel that is fastest here."""
     at_once = plain_at_once(queries, keys)
     if not at_once:
-        return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+        return fused(queries, keys, values, dropout)
     if at_once >= len(queries):
         kept_bytes = len(queries) * weight_bytes(queries, keys)
         if kept_bytes <= KEPT_BYTES:
@@ -51,6 +60,30 @@ def mixture(
     starts = range(0, len(queries), at_once)
     parts = [[part[start : start + at_once] for part in (queries, keys, values)] for start in starts]
     return torch.cat([plain(q, k, v, dropout) for q, k, v in parts])
+
+
+def fused(
+    queries: Float[Tensor, "batch heads tokens head_dim"],
+    keys: Float[Tensor, "batch heads k head_dim"],
+    values: Float[Tensor, "batch heads k head_dim"],
+    dropout: float,
+) -> Float[Tensor, "batch heads tokens head_dim"]:
+    """Softmax of queries against keys over the values, at once."""
+    if not are_few(queries, keys):
+        return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+    with sdpa_kernel(FEW_KERNELS):
+        return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+
+
+def are_few(queries: Tensor, keys: Tensor) -> bool:
+    """Whether these are few queries and few keys, in half precision on a GPU."""
+    return (
+        queries.device.type == "cuda"
+        and queries.dtype in (torch.bfloat16, torch.float16)
+        and max(queries.shape[2], keys.shape[2]) <= FEW_TOKENS
+        # heads that do not fill 16 bytes are filled up for flash attention, for this one not
+        and queries.shape[3] % 8 == 0
+    )
 
 
 def plain_at_once(queries: Tensor, keys: Tensor) -> int:

@@ -46,7 +46,8 @@ class Classifier(pl.LightningModule):
         label_smoothing: Share of the target spread evenly over all classes in training, in [0, 1).
         freeze: Parts of the net that are not trained: patterns of parameter names such as ``patches.*``, or
             ``backbone`` for everything but the head.
-        compile: Whether the net is compiled by torch before its first step; its tensors keep their names.
+        compile: Whether the net is compiled by torch before its first step, on a single GPU into CUDA graphs; its
+            tensors keep their names.
         class_weights: How much an image of a class counts in the loss of training: null (1 each), auto (the rarer the
             more: images / classes / images of the class), or a number by name; the others count 1.
 
@@ -91,9 +92,9 @@ class Classifier(pl.LightningModule):
         self.class_weights = class_weights
         self.balance: Tensor | None = None
         _freeze(net, freeze)
+        self.compiles = compile
         if compile:
             check_compiler()
-            net.compile()
         self.save_hyperparameters(
             {
                 "net": net.settings(),
@@ -164,6 +165,12 @@ class Classifier(pl.LightningModule):
         # in the precision of a net that is not single; mixed precision is autocast's affair
         logits: Tensor = self.net(self.preprocess.normalise(images).to(self.net.head.weight.dtype))
         return logits
+
+    def setup(self, stage: str) -> None:
+        """Have the net compiled, where that was asked for; the trainer knows by now what it will run on."""
+        if self.compiles:
+            # each size of batch by itself: the one that serves all sizes is slower, and would take over from the first
+            self.net.compile(mode="reduce-overhead" if is_graphed(self.trainer) else None, dynamic=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss of a batch; metrics of the augmented images go to ``train/``."""
@@ -261,6 +268,16 @@ def check_compiler() -> None:
             "model.compile true: torch finds no C++ compiler here; install g++, name another one in the variable CXX, "
             "or leave model.compile false"
         ) from error
+
+
+def is_graphed(trainer: pl.Trainer) -> bool:
+    """Whether the kernels of a compiled step are recorded, and then started all at once.
+
+    Each start takes a processor longer than small kernels take a GPU (docs/results.md, 2026-11-26). The gradients lie
+    where the next step writes its own, so there is none for those that are summed over several, or over processes.
+    """
+    alone = trainer.world_size == 1 and trainer.accumulate_grad_batches == 1
+    return alone and trainer.strategy.root_device.type == "cuda"
 
 
 def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:

@@ -1,0 +1,267 @@
+"""Does a GPU compute what the CPU computes, and does a whole run on one end as it should?"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.conftest import TINY
+from tests.data.test_mixing import FILL, images
+from tests.test_cli import press_ctrl_c_at
+from vitcli import net
+from vitcli.__main__ import main
+from vitcli.data.augment import Augment, Chance
+from vitcli.data.mixing import gather, mix, vary
+from vitcli.net.mixture import mixture
+from vitcli.rows import read_rows
+from vitcli.train import Classifier
+from vitcli.weights import import_net
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU"),
+]
+
+FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "2", *TINY]
+GPU = ["--trainer.accelerator", "gpu", "--trainer.devices", "1"]
+NETS = {
+    "vanilla": ("VanillaTransformer", {}, {}),
+    "one class token": ("VanillaTransformer", {}, {"pool": "cls"}),
+    "everything": (
+        "VanillaTransformer",
+        {"qk_norm": True, "layer_scale": 0.1, "activation": "quick_gelu"},
+        {"pool": "attention", "registers": 2, "patch_norm": True},
+    ),
+    "late linformer": ("Linformer", {"k": 4, "sharing": "none"}, {}),
+    "early linformer": ("Linformer", {"k": 2, "sharing": "layerwise"}, {}),
+    "pooled linformer": ("Linformer", {"k": 4, "projection": "avgpool", "project_prefix": False}, {}),
+    "checkpointed": ("Linformer", {"k": 4, "activation_checkpointing": True}, {}),
+}
+
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _precise() -> Iterator[None]:
+    """Products in float32 by float32, whatever a test before has asked for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    torch.manual_seed(0)
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.fixture
+def _forgetful() -> Iterator[None]:
+    """Whatever Lightning has asked of torch for this run is not asked of the next."""
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def make(name: str) -> net.ViT:
+    backend, own, options = NETS[name]
+    layers = functools.partial(getattr(net, backend), depth=3, heads=4, **own)
+    settings = {"image_size": 64, "patch_size": 16, "dim": 64, "classes": 5, "pool": "mean", **options}
+    made = net.ViT(backend=layers, **settings)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, mean=0.05, std=0.3 / max(1, parameter[0].numel()) ** 0.5)
+    return made
+
+
+def gradients(vit: net.ViT, pictures: Tensor) -> dict[str, Tensor]:
+    """Of every parameter, and of the pictures."""
+    pictures = pictures.clone().requires_grad_()
+    vit(pictures).square().sum().backward()
+    return {"pictures": pictures.grad} | {name: parameter.grad for name, parameter in vit.named_parameters()}
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-4)])
+def test_logits_and_gradients_are_those_of_the_cpu(name: str, dtype: torch.dtype, tolerance: float):
+    vit = make(name).to(dtype).train()
+    pictures = torch.randn(3, 3, 64, 64, dtype=dtype)
+    expected, expected_gradients = vit(pictures), gradients(vit, pictures)
+    vit.zero_grad()
+    vit.cuda()
+    got, got_gradients = vit(pictures.cuda()), gradients(vit, pictures.cuda())
+    torch.testing.assert_close(got.cpu(), expected, rtol=tolerance, atol=tolerance)
+    for key, gradient in expected_gradients.items():
+        limit = tolerance * max(1, gradient.abs().max().item())
+        torch.testing.assert_close(got_gradients[key].cpu(), gradient, rtol=tolerance, atol=limit, msg=key)
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_stays_near_single(name: str, dtype: torch.dtype):
+    vit = make(name).eval().cuda()
+    pictures = torch.randn(16, 3, 64, 64, device="cuda")
+    with torch.no_grad():
+        expected = vit(pictures)
+        with torch.autocast("cuda", dtype):
+            got = vit(pictures)
+    assert got.dtype == dtype
+    assert (got.float() - expected).norm() < 0.03 * expected.norm()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "head_dim", "keys", "few"),
+    [
+        (50, 8, 50, True),
+        (64, 16, 64, True),
+        (50, 64, 50, True),
+        (50, 12, 50, False),
+        (65, 16, 64, False),
+        (50, 16, 65, False),
+    ],
+)
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_attention_of_few_tokens_is_exact_by_a_kernel_of_its_own(
+    tokens: int, head_dim: int, keys: int, few: bool, dropout: float, monkeypatch: pytest.MonkeyPatch
+):
+    attention, may_be_flash = F.scaled_dot_product_attention, []
+
+    def noted(*inputs: Tensor, dropout_p: float) -> Tensor:
+        may_be_flash.append(torch.backends.cuda.flash_sdp_enabled())
+        return attention(*inputs, dropout_p=dropout_p)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", noted)
+    shapes = [(3, 2, tokens, head_dim), (3, 2, keys, head_dim), (3, 2, keys, head_dim)]
+    parts = [torch.randn(shape, device="cuda", dtype=torch.bfloat16, requires_grad=True) for shape in shapes]
+    exact = [part.detach().float().requires_grad_() for part in parts]
+    got = mixture(*parts, dropout)
+    assert may_be_flash == [not few]
+    assert torch.backends.cuda.flash_sdp_enabled()
+    if dropout:
+        assert got.isfinite().all()
+        return
+    expected = ((exact[0] * head_dim**-0.5) @ exact[1].transpose(2, 3)).softmax(3) @ exact[2]
+    gradient = torch.randn_like(expected)
+    torch.testing.assert_close(got.float(), expected, rtol=0.02, atol=0.02)
+    of_got = torch.autograd.grad(got, parts, gradient.bfloat16())
+    for ours, theirs in zip(of_got, torch.autograd.grad(expected, exact, gradient), strict=True):
+        torch.testing.assert_close(ours.float(), theirs, rtol=0.05, atol=0.05)
+
+
+def test_a_batch_is_varied_and_mixed_as_on_the_cpu():
+    augment = Augment(flip=0.5, flip_vertical=0.5, colour=0.4, erase=0.5, mixup=0.4, cutmix=1.0)
+    drawn = [
+        Chance((True, False), (0.8, 1.2, 1.3), (0, 0, 0, 0)),
+        Chance((False, True), (1.2, 0.7, 0.6), (0.1, 0.2, 0.6, 0.9)),
+        Chance((True, True), (1, 1, 1), (0, 0, 0, 0)),
+    ]
+    chances = gather(drawn, 0)
+    moved = chances._replace(**{key: getattr(chances, key).cuda() for key in ("mirror", "colour", "erased")})
+    varied, got = vary(images(), chances, augment, FILL), vary(images().cuda(), moved, augment, FILL)
+    torch.testing.assert_close(got.cpu(), varied, rtol=1e-5, atol=1e-3)
+    labels = torch.tensor([0, 1, 1])
+    for seed in range(6):
+        mixed, shares = mix(varied, labels, 2, seed, augment)
+        got_mixed, got_shares = mix(varied.cuda(), labels.cuda(), 2, seed, augment)
+        torch.testing.assert_close(got_mixed.cpu(), mixed, rtol=1e-5, atol=1e-3)
+        torch.testing.assert_close(got_shares.cpu(), shares)
+
+
+def test_bytes_are_mirrored_bit_for_bit_as_on_the_cpu():
+    chances = gather([Chance((True, False), (1, 1, 1), (0,) * 4), Chance((False, True), (1, 1, 1), (0,) * 4)], 0)
+    augment = Augment(flip_vertical=0.5)
+    moved = chances._replace(mirror=chances.mirror.cuda())
+    got = vary(images(2).cuda(), moved, augment, FILL)
+    assert got.dtype == torch.uint8
+    assert torch.equal(got.cpu(), vary(images(2), chances, augment, FILL))
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def content(run: str) -> dict[str, Tensor]:
+    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+
+
+def losses(run: str) -> list[float]:
+    """Of val, after each epoch."""
+    with Path("runs", run, "metrics.csv").open() as file:
+        return [float(row["val/loss"]) for row in csv.DictReader(file) if row.get("val/loss")]
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_run_on_the_gpu_ends_where_it_ends_on_the_cpu(vitcli: Program):
+    succeeded(vitcli(*FIT, "--run.name", "cpu", "--trainer.accelerator", "cpu"))
+    succeeded(vitcli(*FIT, "--run.name", "gpu", *GPU))
+    expected, got = content("cpu"), content("gpu")
+    assert got.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(got[name], tensor, rtol=1e-3, atol=1e-3, msg=name)
+    assert losses("gpu") == pytest.approx(losses("cpu"), abs=1e-3)
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_a_run_in_mixed_precision_is_trained_tested_and_used_anywhere(precision: str, vitcli: Program):
+    said = succeeded(vitcli(*FIT, "--run.name", "run", *GPU, "--trainer.precision", precision))
+    assert "best val/accuracy" in said
+    assert {tensor.dtype for tensor in content("run").values() if tensor.is_floating_point()} == {torch.float32}
+    rows = {}
+    for place, words in (("gpu", GPU), ("cpu", ["--trainer.accelerator", "cpu"])):
+        succeeded(vitcli("test", "--ckpt_path", "runs/run", *words))
+        to = ["--data.root", "photos/test", "--predictions.path", f"{place}.csv"]
+        succeeded(vitcli("predict", "--ckpt_path", "runs/run", *to, *words))
+        rows[place] = list(read_rows(Path(f"{place}.csv")))
+    assert len(rows["gpu"]) == 7
+    for on_gpu, on_cpu in zip(rows["gpu"], rows["cpu"], strict=True):
+        assert on_gpu.path == on_cpu.path
+        assert on_gpu.probabilities == pytest.approx(on_cpu.probabilities, abs=0.02)
+
+
+@pytest.mark.usefixtures("photos", "_forgetful")
+@pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
+def test_a_run_that_was_stopped_goes_on_bit_for_bit_where_torch_is_deterministic(backend: str):
+    words = [*FIT, *GPU, "--trainer.deterministic", "true", "--trainer.precision", "bf16-mixed"]
+    words += ["--model.net.backend", backend, "--model.net.backend.dropout", "0.2", "--data.augment.mixup", "0.4"]
+    words += ["--model.net.backend.k", "2"] if backend == "Linformer" else []
+    assert main([*words, "--run.name", "straight"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        press_ctrl_c_at(4, patch)
+        assert main([*words, "--run.name", "parts"]) == 130
+    assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
+    straight, parts = content("straight"), content("parts")
+    assert straight.keys() == parts.keys()
+    assert all(torch.equal(parts[name], tensor) for name, tensor in straight.items())
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
+@pytest.mark.parametrize("summed", [1, 2])
+def test_a_compiled_run_ends_near_the_plain_one(backend: str, summed: int, vitcli: Program):
+    # with smaller batches last, which are compiled by themselves
+    words = [*FIT, *GPU, "--data.batch_size", "7", "--trainer.accumulate_grad_batches", str(summed)]
+    words += ["--model.net.backend", backend]
+    words += ["--model.net.backend.k", "2"] if backend == "Linformer" else []
+    succeeded(vitcli(*words, "--run.name", "plain"))
+    succeeded(vitcli(*words, "--run.name", "compiled", "--model.compile", "true"))
+    plain, compiled = content("plain"), content("compiled")
+    assert plain.keys() == compiled.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(compiled[name], tensor, rtol=1e-3, atol=1e-3, msg=name)
+    assert losses("compiled") == pytest.approx(losses("plain"), abs=1e-3)
+    classifier = Classifier.load_from_checkpoint("runs/compiled/checkpoints/last.ckpt")
+    assert classifier.device.type == "cpu"
+
+
+def test_a_file_of_tensors_that_lie_on_a_gpu_is_imported():
+    from timm.models.vision_transformer import VisionTransformer
+
+    peer = VisionTransformer(32, 8, embed_dim=32, depth=2, num_heads=2, num_classes=4).eval().cuda()
+    pictures = torch.randn(2, 3, 32, 32, device="cuda")
+    vit = import_net(peer.state_dict(), heads=2).cuda()
+    with torch.no_grad():
+        torch.testing.assert_close(vit(pictures), peer(pictures), rtol=2e-4, atol=2e-4)
