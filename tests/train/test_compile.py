@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback, GradientAccumulationScheduler
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
 from vitcli.net import ViT
 from vitcli.train import Classifier
+from vitcli.train.classifier import is_graphed
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
 
@@ -57,6 +60,26 @@ def test_a_compiled_run_ends_as_the_plain_one_and_is_gone_on_with_plainly(
     words = ["fit", "--ckpt_path", "runs/compiled", "--trainer.max_epochs", "2", "--model.compile", "false"]
     assert main(words) == 0
     assert main(["test", "--ckpt_path", "runs/compiled", *CPU]) == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "summed", "callbacks", "graphed"),
+    [
+        ("cuda", 1, 1, [], True),
+        ("cpu", 1, 1, [], False),
+        ("cuda", 2, 1, [], False),
+        ("cuda", 1, 2, [], False),
+        ("cuda", 1, 1, [GradientAccumulationScheduler({4: 2})], False),
+    ],
+)
+def test_only_steps_of_their_own_on_a_single_gpu_are_recorded(
+    device: str, processes: int, summed: int, callbacks: list[Callback], graphed: bool
+) -> None:
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    trainer = SimpleNamespace(
+        strategy=strategy, world_size=processes, accumulate_grad_batches=summed, callbacks=callbacks
+    )
+    assert is_graphed(trainer) == graphed  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for a GPU, torch compiles by other means")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
@@ -276,8 +277,11 @@ def is_graphed(trainer: pl.Trainer) -> bool:
     Each start takes a processor longer than small kernels take a GPU (docs/results.md, 2026-11-26). The gradients lie
     where the next step writes its own, so there is none for those that are summed over several, or over processes.
     """
-    alone = trainer.world_size == 1 and trainer.accumulate_grad_batches == 1
-    return alone and trainer.strategy.root_device.type == "cuda"
+    summed = trainer.accumulate_grad_batches > 1 or any(
+        isinstance(callback, GradientAccumulationScheduler)
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+    )
+    return trainer.strategy.root_device.type == "cuda" and trainer.world_size == 1 and not summed
 
 
 def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:
