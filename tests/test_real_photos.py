@@ -51,6 +51,16 @@ def test_the_same_picture_in_any_encoding_is_predicted_alike(shared_data: Path, 
         assert row.probabilities == pytest.approx(reference.probabilities, abs=tolerance), path
 
 
+def test_a_file_of_deits_names_cats(shared_data: Path, here: Path):
+    file = str(shared_data / "weights" / "deit_tiny_patch16_224.safetensors")
+    root = str(shared_data / "pets" / "cat")
+    assert main(["predict", "--weights", file, "--data.root", root, "--run.name", "cats", *CPU]) == 0
+    named = [row.predicted for row in read_rows(Path("runs/cats/predictions.csv"))]
+    cats = ["tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"]
+    # it is right on about three quarters of ImageNet's own photos
+    assert sum(name in cats for name in named) > 0.85 * len(named)
+
+
 @pytest.mark.slow
 def test_linformer_takes_a_training_step_on_2048_pixel_photos(shared_data: Path, here: Path):
     from tests.conftest import REPOSITORY

@@ -65,6 +65,21 @@ def test_predict_names_the_classes_that_were_imported(ours: Path, photos: Path):
     assert {row.predicted for row in rows} <= {"circle", "square, block", "star"}
 
 
+@pytest.mark.parametrize(("count", "names"), [(1000, "ImageNet's"), (3, "numbers")])
+def test_predict_takes_a_thousand_nameless_classes_for_imagenets_and_says_so(
+    count: int, names: str, photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    peer = timm.models.VisionTransformer(16, 8, embed_dim=192, depth=1, num_heads=3, num_classes=count)
+    torch.nn.init.zeros_(peer.head.weight)
+    with torch.no_grad():
+        peer.head.bias.copy_(torch.arange(count) == count - 1)
+    save_file(peer.state_dict(), "peer.safetensors")
+    assert main(["predict", "--weights", "peer.safetensors", "--data.root", "photos/test", *CPU]) == 0
+    last = "toilet tissue" if names == "ImageNet's" else "class_2"
+    assert {row.predicted for row in read_rows(Path("runs/peer/predictions.csv"))} == {last}
+    assert ("taken for ImageNet's" in capsys.readouterr().out) == (names == "ImageNet's")
+
+
 def test_fit_takes_the_net_and_leaves_a_head_of_other_classes_fresh(
     ours: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -172,6 +172,11 @@ class Cli(LightningCLI):
             self.model.net, self.pretrained.net, resampling=self.pretrained.resampling, head=same_classes
         )
         self.told.append(f"weights: {self.pretrained.name}: {report}")
+        if self.verb != "fit" and self.pretrained.may_be_imagenets:
+            self.told.append(
+                "classes: the weights name none of their 1000, so they are taken for ImageNet's; others are named by "
+                f"vitcli import {self.pretrained.name} --classes names.txt --out named.safetensors"
+            )
 
     def _run(self) -> Run:
         """The checkpoint's own run, unless the user names another place; else a new one."""

@@ -18,6 +18,8 @@ from vitcli.train.checkpoint import is_flat, names_class, read_checkpoint
 from vitcli.weights import import_net, open_net, read_metadata
 
 LIBRARIES = ("timm", "torchvision")
+# how many classes the ImageNet has that everyone's nets are trained on
+IMAGENET = 1000
 # of the largest logit, between two implementations in float32
 SAME = 1e-3
 
@@ -41,6 +43,17 @@ class Pretrained:
     preprocess: dict[str, Any]
     resampling: Resampling = "timm"
 
+    @property
+    def may_be_imagenets(self) -> bool:
+        """Whether its logits have no names, and are as many as ImageNet's."""
+        return self.classes is None and self.net.classes == IMAGENET
+
+    def names(self) -> list[str]:
+        """Names of its logits; where none are known, ImageNet's for as many as it has, else numbers."""
+        if self.may_be_imagenets:
+            return list(imagenet())
+        return list(self.classes or [f"class_{number}" for number in range(self.net.classes)])
+
     def base_config(self, *, fresh: bool) -> dict[str, Any]:
         """The model section that holds where the user types nothing else.
 
@@ -48,11 +61,18 @@ class Pretrained:
             fresh: Whether the classes are to be those of new images; else they are the weights' own.
         """
         settings = self.net.settings()
-        classes = settings.pop("classes")
+        settings.pop("classes")
         model: dict[str, Any] = {"net": settings, "preprocess": self.preprocess}
         if not fresh:
-            model["classes"] = list(self.classes or [f"class_{number}" for number in range(classes)])
+            model["classes"] = self.names()
         return {"model": model}
+
+
+def imagenet() -> tuple[str, ...]:
+    """The names of ImageNet's thousand classes, in the order of everyone's logits."""
+    from torchvision.models import ViT_B_16_Weights  # type: ignore[import-untyped]
+
+    return tuple(ViT_B_16_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 def open_pretrained(spec: str, *, to_train: bool = False, **said: Any) -> Pretrained:
@@ -119,7 +139,6 @@ def _checkpoint(spec: str) -> Pretrained:
 
 def _timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     import timm
-    from timm.data.imagenet_info import ImageNetInfo
 
     try:
         model = timm.create_model(name, pretrained=True)
@@ -128,13 +147,9 @@ def _timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     config: Any = model.pretrained_cfg
     crop = {"crop_fraction": float(config["crop_pct"]), "interpolation": str(config["interpolation"])}
     preprocess = crop | {"mean": list(config["mean"]), "std": list(config["std"])}
-    classes = None
-    if model.num_classes == 1000:
-        info = ImageNetInfo("imagenet-1k")
-        classes = tuple(_distinct([str(info.index_to_description(number)) for number in range(1000)]))
     net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
     _check_alike(spec, net, model)
-    return Pretrained(spec, net, classes, preprocess)
+    return Pretrained(spec, net, imagenet() if model.num_classes == IMAGENET else None, preprocess)
 
 
 def _seen_in(model: Any) -> dict[str, Any]:
@@ -168,7 +183,7 @@ def _check_alike(spec: str, net: ViT, model: Any) -> None:
 
 
 def _torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
-    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+    from torchvision.models import get_model_weights
 
     try:
         weights = get_model_weights(name).DEFAULT
@@ -182,7 +197,7 @@ def _torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
         "mean": list(preset.mean),
         "std": list(preset.std),
     }
-    classes = tuple(_distinct(list(weights.meta["categories"])))
+    classes = tuple(weights.meta["categories"])
     net = import_net(tensors, **{"source": "torchvision", **said})
     return Pretrained(spec, net, classes, preprocess, "torchvision")
 
@@ -190,16 +205,6 @@ def _torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
 def _unavailable(spec: str, error: Exception) -> WeightsError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return WeightsError(f"--weights {spec}: not to be had: {reason}; check the name and the network, or give a file")
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """ImageNet names two of its classes alike (crane, maillot): the later ones get their number."""
-    seen: set[str] = set()
-    distinct = []
-    for number, name in enumerate(names):
-        distinct.append(f"{name} ({number})" if name in seen else name)
-        seen.add(name)
-    return distinct
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
