@@ -118,6 +118,7 @@ def test_mixed_precision_stays_near_single(name: str, dtype: torch.dtype):
         (64, 16, 64, True),
         (50, 64, 50, True),
         (50, 12, 50, False),
+        (50, 72, 50, False),
         (65, 16, 64, False),
         (50, 16, 65, False),
     ],
