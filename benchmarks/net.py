@@ -134,7 +134,7 @@ CONTESTANTS = {
 
 
 def known(name: str) -> Contestant:
-    return CONTESTANTS[name.removesuffix(COMPILED).removesuffix(GRAPHED)]
+    return CONTESTANTS[name.removesuffix(way_of(name))]
 
 
 def way_of(name: str) -> str:

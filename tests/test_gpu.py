@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from tests.conftest import TINY
 from tests.data.test_mixing import FILL, images
-from tests.test_cli import press_ctrl_c_at
+from tests.test_cli import press_ctrl_c_at, same
+from tests.train.test_compile import content
 from vitcli import net
 from vitcli.__main__ import main
 from vitcli.data.augment import Augment, Chance
@@ -184,10 +185,6 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def content(run: str) -> dict[str, Tensor]:
-    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True, map_location="cpu")["state_dict"]
-
-
 def losses(run: str) -> list[float]:
     """Of val, after each epoch."""
     with Path("runs", run, "metrics.csv").open() as file:
@@ -234,9 +231,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_where_torch_is_deterministic
         press_ctrl_c_at(4, patch)
         assert main([*words, "--run.name", "parts"]) == 130
     assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
-    straight, parts = content("straight"), content("parts")
-    assert straight.keys() == parts.keys()
-    assert all(torch.equal(parts[name], tensor) for name, tensor in straight.items())
+    assert same(content("straight"), content("parts"))
 
 
 @pytest.mark.usefixtures("photos")

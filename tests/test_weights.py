@@ -65,7 +65,7 @@ def test_predict_names_the_classes_that_were_imported(ours: Path, photos: Path):
     assert {row.predicted for row in rows} <= {"circle", "square, block", "star"}
 
 
-@pytest.mark.parametrize(("count", "names"), [(1000, "ImageNet's"), (3, "numbers")])
+@pytest.mark.parametrize(("count", "names"), [(1000, "ImageNet's"), (3, "numbers"), (1000, "typed")])
 def test_predict_takes_a_thousand_nameless_classes_for_imagenets_and_says_so(
     count: int, names: str, photos: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -74,8 +74,10 @@ def test_predict_takes_a_thousand_nameless_classes_for_imagenets_and_says_so(
     with torch.no_grad():
         peer.head.bias.copy_(torch.arange(count) == count - 1)
     save_file(peer.state_dict(), "peer.safetensors")
-    assert main(["predict", "--weights", "peer.safetensors", "--data.root", "photos/test", *CPU]) == 0
-    last = "toilet tissue" if names == "ImageNet's" else "class_2"
+    Path("typed.yaml").write_text(yaml.safe_dump({"model": {"classes": [f"own {number}" for number in range(count)]}}))
+    typed = ["--config", "typed.yaml"] if names == "typed" else []
+    assert main(["predict", *typed, "--weights", "peer.safetensors", "--data.root", "photos/test", *CPU]) == 0
+    last = {"ImageNet's": "toilet tissue", "numbers": "class_2", "typed": "own 999"}[names]
     assert {row.predicted for row in read_rows(Path("runs/peer/predictions.csv"))} == {last}
     assert ("taken for ImageNet's" in capsys.readouterr().out) == (names == "ImageNet's")
 

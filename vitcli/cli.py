@@ -22,7 +22,7 @@ from vitcli.contract import describe, honour
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError, UserError
 from vitcli.outcome import outcome
-from vitcli.pretrained import Pretrained, open_pretrained
+from vitcli.pretrained import IMAGENET, Pretrained, imagenet, open_pretrained
 from vitcli.rows import keep_previous
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.shown import show_images
@@ -172,10 +172,10 @@ class Cli(LightningCLI):
             self.model.net, self.pretrained.net, resampling=self.pretrained.resampling, head=same_classes
         )
         self.told.append(f"weights: {self.pretrained.name}: {report}")
-        if self.verb != "fit" and self.pretrained.may_be_imagenets:
+        if self.verb != "fit" and self.pretrained.may_be_imagenets and self.model.classes == imagenet():
             self.told.append(
-                "classes: the weights name none of their 1000, so they are taken for ImageNet's; others are named by "
-                f"vitcli import {self.pretrained.name} --classes names.txt --out named.safetensors"
+                f"classes: the weights name none of their {IMAGENET}, so they are taken for ImageNet's; "
+                f"others are named by vitcli import {self.pretrained.name} --classes names.txt --out named.safetensors"
             )
 
     def _run(self) -> Run:

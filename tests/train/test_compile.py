@@ -41,7 +41,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
 
 
 def content(run: str) -> dict[str, torch.Tensor]:
-    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    return torch.load(f"runs/{run}/checkpoints/last.ckpt", weights_only=True, map_location="cpu")["state_dict"]
 
 
 @pytest.mark.slow
