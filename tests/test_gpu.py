@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,36 @@ NETS = {
     "pooled linformer": ("Linformer", {"k": 4, "projection": "avgpool", "project_prefix": False}, {}),
     "checkpointed": ("Linformer", {"k": 4, "activation_checkpointing": True}, {}),
 }
+
+# in mixed precision, as it is and compiled, beside those in double precision
+GRADIENTS = """
+import sys
+import torch
+from tests.test_gpu import gradients, make
+from vitcli.net import mixed
+
+# for the small layers of these nets too
+mixed.LARGE_WEIGHTS = mixed.MANY_SUMS = 0
+torch.manual_seed(0)
+vit = make(sys.argv[1]).cuda()
+pictures = torch.randn(16, 3, 64, 64, device="cuda")
+exact = gradients(vit.double(), pictures.double())
+outcomes = []
+for compiled in (False, True):
+    vit.float().zero_grad()
+    if compiled:
+        vit.compile(mode="reduce-overhead", dynamic=False)
+    with torch.autocast("cuda", torch.bfloat16):
+        outcomes.append({key: gradient.clone() for key, gradient in gradients(vit, pictures).items()})
+size = sum(gradient.norm() for gradient in exact.values())
+for key, expected in exact.items():
+    plain, ours = ((outcome[key] - expected).norm() for outcome in outcomes)
+    assert ours < 1.5 * plain + 0.01 * expected.norm() + 1e-4 * size, (key, plain, ours, expected.norm())
+# never halved on their way
+for part in ("weight", "bias"):
+    gradient = outcomes[1][f"backend.blocks.0.mlp.fc1.{part}"]
+    assert not torch.equal(gradient, gradient.bfloat16().float()), part
+"""
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -251,6 +282,14 @@ def test_a_compiled_run_ends_near_the_plain_one(backend: str, summed: int, vitcl
     assert losses("compiled") == pytest.approx(losses("plain"), abs=1e-3)
     classifier = Classifier.load_from_checkpoint("runs/compiled/checkpoints/last.ckpt")
     assert classifier.device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_compiled_gradients_are_as_near_as_plain_ones_in_mixed_precision(name: str):
+    # in a process of its own, for no compiler sees through the checks of shapes that are on in this one
+    words = [sys.executable, "-c", GRADIENTS, name]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_of_tensors_that_lie_on_a_gpu_is_imported():

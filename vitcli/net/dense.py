@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitcli.net.mixed import is_mixed, mixed
 from vitcli.net.watched import is_recorded, seen_through
 
 
@@ -32,6 +33,8 @@ def dense(
     GFLOP/s on one core, by oneDNN 230 to 250, forward and backward (docs/results.md, 2026-11-25). oneDNN comes with
     torch; it computes bfloat16 and convolutions in any case.
     """
+    if is_mixed(inputs, weight):
+        return mixed(inputs, weight, bias)
     recorded = is_recorded(inputs, weight, bias)
     if not recorded and in_bfloat16(inputs):
         half = torch.bfloat16
