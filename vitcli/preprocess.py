@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -98,6 +98,16 @@ class Preprocess:
         import torch
 
         values = images.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        mean = values.new_tensor(self.mean).mul_(255).view(1, 3, 1, 1)
-        std = values.new_tensor(self.std).mul_(255).view(1, 3, 1, 1)
+        mean, std = (constant(numbers, values).mul_(255).view(1, 3, 1, 1) for numbers in (self.mean, self.std))
         return values.sub_(mean).div_(std)
+
+
+def constant(numbers: Sequence[float], like: Tensor) -> Tensor:
+    """Numbers as a tensor (length,) beside another one, of its kind.
+
+    Handed over in passing: torch's own ``new_tensor`` waits until a GPU has done all that it was told before, and then
+    the GPU waits for its next task.
+    """
+    import torch
+
+    return torch.tensor(numbers, dtype=like.dtype).to(like.device, non_blocking=True)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torchmetrics.classification import MulticlassF1Score
 
-from vitcli.train.metrics import collection, mean_loss, record
+from vitcli.train.metrics import MacroF1, collection, mean_loss, record
 
 PROBABILITIES = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
 LABELS = torch.tensor([0, 0, 1, 1])
@@ -23,6 +24,21 @@ def test_batches_add_up_to_the_whole_and_empty_ones_change_nothing():
     for start, stop in ((0, 1), (1, 1), (1, 4)):
         record(parts, PROBABILITIES[start:stop], LABELS[start:stop])
     assert parts.compute() == whole.compute()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 20])
+def test_macro_f1_is_torchmetrics_own_number(classes: int):
+    torch.manual_seed(0)
+    ours, theirs = MacroF1(classes), MulticlassF1Score(classes, average="macro")
+    for images in (1, 7, 40):
+        # of some classes no image, and some are never found
+        probabilities = torch.rand(images, classes).softmax(dim=1)
+        labels = torch.randint(max(2, classes // 2), (images,))
+        ours.update(probabilities, labels)
+        theirs.update(probabilities, labels)
+        assert torch.equal(ours.compute(), theirs.compute())
+    for state in ("tp", "fp", "tn", "fn"):
+        assert torch.equal(getattr(ours, state), getattr(theirs, state))
 
 
 def test_a_class_without_images_does_not_pull_auroc_down():

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitcli.data.augment import Augment, Chance
+from vitcli.preprocess import constant
 
 # of red, green and blue, as Pillow and torchvision make grey (ITU-R 601-2)
 GREY = (0.299, 0.587, 0.114)
@@ -95,7 +96,7 @@ def _coloured(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    return (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return (images * constant(GREY, images).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def _erased(images: Tensor, edges: Tensor, fill: tuple[int, int, int]) -> Tensor:
@@ -104,7 +105,7 @@ def _erased(images: Tensor, edges: Tensor, fill: tuple[int, int, int]) -> Tensor
     across = (torch.arange(width, device=images.device) + 0.5) / width
     top, left, bottom, right = (edge[:, None] for edge in edges.unbind(1))
     rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)
-    colour = torch.tensor(fill, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    colour = constant(fill, images).view(1, 3, 1, 1)
     return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], colour, images)
 
 

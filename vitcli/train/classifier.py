@@ -183,7 +183,9 @@ class Classifier(pl.LightningModule):
         logits = self(images).float()
         loss = self._loss(logits, batch.get("target", labels))
         self.log("train/loss_step", loss, prog_bar=True, batch_size=len(labels))
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(labels))
+        # as a tensor that stays here: a number Lightning would hand to the GPU, and wait for it
+        lr = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log("train/lr", lr, batch_size=len(labels))
         self._record("train", logits.detach(), labels)
         return loss
 

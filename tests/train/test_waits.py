@@ -1,0 +1,95 @@
+"""Is a training step handed to its device as a whole, without waiting for what the device has still to do?"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from vitcli import net
+from vitcli.data.augment import Augment, Chance
+from vitcli.data.mixing import gather, vary
+from vitcli.train import Classifier
+
+
+class Handovers(TorchDispatchMode):
+    """What is handed to a device in such a way that the processor waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        before = {leaf.device.type for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        result = func(*args, **kwargs)
+        after = {leaf.device.type for leaf in tree_leaves(result) if isinstance(leaf, Tensor)}
+        # torch.tensor on a device shows as the first of these; every other one takes from the processor's memory
+        made = func is torch.ops.aten.lift_fresh.default and after != {"cpu"}
+        if made or ("cpu" in before and after - {"cpu"} and not kwargs.get("non_blocking")):
+            self.waits.append(str(func))
+        return result
+
+
+def step(device: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """All that is done with a batch which lies on the device, ready to be called."""
+    backend = functools.partial(net.VanillaTransformer, depth=2, heads=4)
+    names = tuple("abcdefg")
+    classifier = Classifier(net.ViT(64, 16, dim=64, classes=len(names), backend=backend), classes=names).to(device)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=0.1)
+    trainer = SimpleNamespace(optimizers=[optimizer])
+    monkeypatch.setattr(Classifier, "trainer", property(lambda self: trainer))
+    for name in ("log", "log_dict"):
+        monkeypatch.setattr(classifier, name, lambda *_, **__: None)
+    chances = gather([Chance((True, False), (1.1, 0.9, 1.0), (0.1, 0.2, 0.5, 0.6))] * 4, 0)
+    chances = chances._replace(**{key: getattr(chances, key).to(device) for key in ("mirror", "colour", "erased")})
+    images = torch.zeros(4, 3, 64, 64, dtype=torch.uint8, device=device)
+    labels = torch.arange(4, device=device)
+
+    def run() -> None:
+        for augment in (Augment(), Augment(flip_vertical=0.5, colour=0.3, erase=0.5)):
+            varied = vary(images, chances, augment, (1, 2, 3))
+            classifier.training_step({"image": varied, "label": labels}, 0).backward()  # type: ignore[typeddict-item]
+            torch.nn.utils.clip_grad_norm_(classifier.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return run
+
+
+def test_a_training_step_never_waits_for_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a device without numbers: whoever asks it for one, as bincount does, fails
+    run = step("meta", monkeypatch)
+    with Handovers() as handovers:
+        run()
+    assert handovers.waits == []
+
+
+@pytest.mark.parametrize(
+    "hand_over", [lambda: torch.tensor([1.0], device="meta"), lambda: torch.ones(2).to("meta")], ids=["made", "moved"]
+)
+def test_a_handover_that_waits_is_noticed(hand_over: Any) -> None:
+    with Handovers() as handovers:
+        hand_over()
+        torch.tensor([1.0]).to("meta", non_blocking=True)
+    assert len(handovers.waits) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_a_training_step_never_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = step("cuda", monkeypatch)
+    # the optimizer makes its state, and kernels are loaded
+    run()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
