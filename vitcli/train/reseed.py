@@ -33,4 +33,9 @@ class Reseed(Callback):
         assert isinstance(progress, _ProcessedTracker)
         epoch = progress.processed
         parts = (self.seed, epoch, batch_idx, trainer.global_rank)
-        torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0]))
+        seed = int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+        if trainer.strategy.root_device.type == "cpu":
+            # torch's own way notes for the GPUs, which are asleep, from where it was called: longer than a small step
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
