@@ -269,7 +269,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_where_torch_is_deterministic
 @pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
 @pytest.mark.parametrize("summed", [1, 2])
 def test_a_compiled_run_ends_near_the_plain_one(backend: str, summed: int, vitcli: Program):
-    # with smaller batches last, which are compiled by themselves
+    # with smaller batches last, which are filled up
     words = [*FIT, *GPU, "--data.batch_size", "7", "--trainer.accumulate_grad_batches", str(summed)]
     words += ["--model.net.backend", backend]
     words += ["--model.net.backend.k", "2"] if backend == "Linformer" else []

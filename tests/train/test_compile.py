@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from lightning.pytorch.callbacks import Callback, GradientAccumulationScheduler
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.net import ViT
+from vitcli.net import VanillaTransformer, ViT
 from vitcli.train import Classifier
 from vitcli.train.classifier import is_graphed
 
@@ -127,3 +128,29 @@ def test_torchs_own_compiler_makes_the_same_logits() -> None:
         expected = net(images)
         net.compile()
         torch.testing.assert_close(net(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_net_to_be_compiled_is_given_batches_of_one_size_and_answers_as_a_plain_one(
+    training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitcli.train.classifier.check_compiler", lambda: None)
+    layers = functools.partial(VanillaTransformer, depth=1, heads=2)
+    compiled, plain = (
+        Classifier(ViT(32, 16, dim=16, classes=2, backend=layers), classes=("a", "b"), compile=compile_)
+        for compile_ in (True, False)
+    )
+    plain.load_state_dict(compiled.state_dict())
+    given: list[int] = []
+    compiled.net.register_forward_pre_hook(lambda _, inputs: given.append(len(inputs[0])))
+    for count in (4, 3, 1, 4, 6, 2):
+        images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8)
+        results = []
+        for classifier in (compiled, plain):
+            classifier.train(training).zero_grad()
+            logits = classifier(images)
+            logits.square().sum().backward()
+            results.append([logits, *(parameter.grad for parameter in classifier.net.parameters())])
+        for ours, expected in zip(*results, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+    assert given == [4, 4, 4, 4, 6, 6]

@@ -94,6 +94,7 @@ class Classifier(pl.LightningModule):
         self.balance: Tensor | None = None
         _freeze(net, freeze)
         self.compiles = compile
+        self.largest_batch = 0
         if compile:
             check_compiler()
         self.save_hyperparameters(
@@ -164,13 +165,20 @@ class Classifier(pl.LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
         # in the precision of a net that is not single; mixed precision is autocast's affair
-        logits: Tensor = self.net(self.preprocess.normalise(images).to(self.net.head.weight.dtype))
-        return logits
+        values = self.preprocess.normalise(images).to(self.net.head.weight.dtype)
+        logits: Tensor = self.net(self._filled_up(values) if self.compiles else values)
+        return logits[: len(images)]
+
+    def _filled_up(self, values: Tensor) -> Tensor:
+        """As many images as the largest batch had, the last ones black: for each number the net is compiled anew."""
+        self.largest_batch = max(self.largest_batch, len(values))
+        lacking = self.largest_batch - len(values)
+        return F.pad(values, (0, 0, 0, 0, 0, 0, 0, lacking)) if lacking else values
 
     def setup(self, stage: str) -> None:
         """Have the net compiled, where that was asked for; the trainer knows by now what it will run on."""
         if self.compiles:
-            # each size of batch by itself: the one that serves all sizes is slower, and would take over from the first
+            # for batches of one number of images alone: what serves all numbers is slower, and would take over
             self.net.compile(mode="reduce-overhead" if is_graphed(self.trainer) else None, dynamic=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
