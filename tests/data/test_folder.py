@@ -147,6 +147,24 @@ def test_an_empty_class_of_train_is_named(tmp_path: Path, write_images: Callable
     assert error(FolderData(str(tmp_path)), "train") == expected
 
 
+def test_a_folder_of_nothing_but_links_says_how_they_are_followed(
+    tmp_path: Path, write_images: Callable[..., None]
+) -> None:
+    write_images("elsewhere/1.png", "elsewhere/2.png")
+    root = tmp_path / "root"
+    for name, number in (("cat", 1), ("dog", 2)):
+        (root / name).mkdir(parents=True)
+        (root / name / "1.png").symlink_to(tmp_path / "elsewhere" / f"{number}.png")
+    with pytest.raises(DataError) as raised:
+        FolderData(str(root)).listing("train")
+    assert str(raised.value) == (
+        f"data.root {root}: no images for train in cat, dog - "
+        "2 links were left out; data.follow_links true follows them"
+    )
+    data = FolderData(str(root), val_fraction=0, test_fraction=0, follow_links=True)
+    assert pairs(data.listing("train")) == [("cat/1.png", 0), ("dog/1.png", 1)]
+
+
 def test_a_class_of_the_model_without_a_train_folder_is_named(
     tmp_path: Path, write_images: Callable[..., None]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from vitcli.data.batches import Split
 from vitcli.data.files import natural_order
-from vitcli.data.labelled import LabelledFiles, part_of
+from vitcli.data.labelled import REMEDIES, LabelledFiles, part_of
 from vitcli.data.listing import Listing
 from vitcli.data.source import Source
 from vitcli.data.splits import SPLIT_NAMES, Pool, as_rows, check_known
@@ -166,9 +166,9 @@ class FolderData(LabelledFiles):
                 )
         empty = [name for name in self.classes if not pool.count(name)]
         if part == "train" and empty:
-            raise DataError(
-                f"data.root {self.root}: no images for train in {_names(empty)} - add some, or remove the folder"
-            )
+            links = pool.index.left_out["link"]
+            remedy = f"{links} links were left out{REMEDIES['link']}" if links else "add some, or remove the folder"
+            raise DataError(f"data.root {self.root}: no images for train in {_names(empty)} - {remedy}")
         if part == "val" and len(empty) == len(self.classes):
             self._notice("no images in val: training goes on without validation")
         elif empty:
