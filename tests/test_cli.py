@@ -50,6 +50,23 @@ def test_fit_says_what_it_reached_and_where_it_lies(photos: Path, capsys: pytest
     assert last_line(out) == "next: vitcli test --ckpt_path runs/photos"
 
 
+@pytest.mark.usefixtures("photos")
+def test_every_validation_and_every_epoch_has_its_own_numbers():
+    words = ["--trainer.max_epochs", "2", "--trainer.val_check_interval", "2", "--data.batch_size", "6"]
+    assert main([*FIT, *words, "--run.name", "often"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        press_ctrl_c_at(3, patch)
+        assert main([*FIT, *words, "--run.name", "parts"]) == 130
+    assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
+    for name in ("often", "parts"):
+        with Path("runs", name, "metrics.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len({row["val/loss"] for row in rows if row["val/loss"]}) == 4
+        epochs = [row for row in rows if row["train/loss"]]
+        assert len(epochs) == 2
+        assert all(row["train/accuracy"] and row["train/macro_f1"] for row in epochs)
+
+
 def test_a_second_fit_never_overwrites_the_first(fitted: Path):
     before = {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
     assert main([*FIT, "--seed_everything", "1"]) == 0

@@ -115,6 +115,7 @@ class Classifier(pl.LightningModule):
         stages = ("train", "val", "test")
         self.metrics = torch.nn.ModuleDict({f"{stage}/": collection(len(classes), stage) for stage in stages})
         self.losses = torch.nn.ModuleDict({f"{stage}/": mean_loss() for stage in stages})
+        self.logged: set[str] = set()
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -250,15 +251,35 @@ class Classifier(pl.LightningModule):
         return logits.softmax(dim=1)
 
     def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
-        # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
-        # over all processes; an empty batch is recorded too, for every process has to take part in that
         loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
         assert isinstance(loss, MeanMetric)
         assert isinstance(metrics, MetricCollection)
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         record(metrics, logits.softmax(dim=1), labels)
+        if stage in self.logged:
+            return
+        # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
+        # over all processes; an empty batch is recorded too, for every process has to take part in that. Once an epoch
+        # is enough, and each time takes a processor as long as a small net
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+        self.logged.add(stage)
+
+    def on_train_start(self) -> None:
+        """Log the metrics of an epoch that is resumed midway, for which Lightning announces no start."""
+        self.logged.discard("train")
+
+    def on_train_epoch_start(self) -> None:
+        """Log the metrics of training anew."""
+        self.logged.discard("train")
+
+    def on_validation_epoch_start(self) -> None:
+        """Log the metrics of validation anew."""
+        self.logged.discard("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Log the metrics of the test anew."""
+        self.logged.discard("test")
 
 
 def check_compiler() -> None:
