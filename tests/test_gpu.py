@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +26,7 @@ from vitcli.data.mixing import gather, mix, vary
 from vitcli.net.mixture import mixture
 from vitcli.rows import read_rows
 from vitcli.train import Classifier
+from vitcli.train.keep_last import KeepLast
 from vitcli.weights import import_net
 
 pytestmark = [
@@ -263,6 +265,25 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_where_torch_is_deterministic
         assert main([*words, "--run.name", "parts"]) == 130
     assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
     assert same(content("straight"), content("parts"))
+
+
+@pytest.mark.usefixtures("photos")
+def test_from_the_end_of_a_step_to_the_end_of_the_next_nothing_waits_for_the_gpu(monkeypatch: pytest.MonkeyPatch):
+    end, watched = KeepLast.on_train_batch_end, []
+
+    def watch(self: KeepLast, trainer: Trainer, *rest: object) -> None:
+        watched.append(trainer.global_step)
+        torch.cuda.set_sync_debug_mode("error" if trainer.global_step == 2 else "default")
+        end(self, trainer, *rest)
+
+    monkeypatch.setattr(KeepLast, "on_train_batch_end", watch)
+    # what is logged is waited for
+    words = ["--trainer.log_every_n_steps", "100", "--trainer.precision", "bf16-mixed", "--run.name", "watched"]
+    try:
+        assert main([*FIT, *GPU, *words]) == 0
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert watched[:3] == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("photos")
