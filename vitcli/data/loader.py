@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast, final
+from typing import Any, final
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_map_only
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from vitcli.data.order import BatchKey, Plan
 from vitcli.data.samples import Batch, Samples
@@ -27,28 +24,6 @@ class _Planned:
 
     def __len__(self) -> int:
         return len(self.plan)
-
-
-@final
-class _Sent(Dataset[Batch]):
-    """Batches as a worker sends them: of the tensors, only the images are tensors still.
-
-    Each tensor is sent by a file and a connection of its own, which takes the process that trains 0.4 ms; arrays go
-    along in the message.
-    """
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-
-    def __getitem__(self, key: BatchKey) -> Batch:
-        batch = self._samples[key]
-        others = {name: value for name, value in batch.items() if name != "image"}
-        return cast(Batch, {"image": batch["image"], **tree_map_only(Tensor, Tensor.numpy, others)})
-
-
-def _received(batch: Batch) -> Batch:
-    """A batch that was sent, as it was."""
-    return cast(Batch, tree_map_only(np.ndarray, torch.from_numpy, batch))
 
 
 @final
@@ -85,7 +60,7 @@ class Loader:
         self._planned = _Planned()
         # one key is one batch, and batches leave the samples whole
         self._batches: DataLoader[Batch] = DataLoader(
-            _Sent(samples) if num_workers else samples,
+            samples,
             batch_size=None,
             sampler=_as_sampler(self._planned),
             collate_fn=_as_it_is,
@@ -120,7 +95,7 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         self._planned.plan = self._plan()
         if self._planned.plan:
-            yield from map(_received, self._batches) if self._batches.num_workers else self._batches
+            yield from self._batches
 
 
 def _as_it_is(batch: Any) -> Any:
