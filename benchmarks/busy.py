@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -23,10 +21,11 @@ import threading
 import time
 from pathlib import Path
 
+from fit import run
+
 OUT = Path("runs", "bench", "busy")
 BASE = "--model.net.dim 768 --model.net.patch_size 16 --model.net.backend.depth 12 --model.net.backend.heads 12"
 SMI = "nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits --loop-ms=200 --id=0"
-EPOCH = re.compile(r"epoch (\d+)/\d+ ")
 
 
 def lay_out(root: Path, to: Path, images: int) -> None:
@@ -67,25 +66,15 @@ def main() -> None:
     command += ["--data.batch_size", "128", "--trainer.precision", "bf16-mixed", "--trainer.devices", "1"]
     command += [*BASE.split(), "--trainer.max_epochs", str(args.epochs), "--run.dir", str(OUT / "runs"), *args.words]
     samples: list[tuple[float, int]] = []
-    ends: list[float] = []
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    with (
-        subprocess.Popen(SMI.split(), stdout=subprocess.PIPE, text=True) as smi,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        ) as process,
-    ):
+    with subprocess.Popen(SMI.split(), stdout=subprocess.PIPE, text=True) as smi:
         threading.Thread(target=watch, args=(samples, smi), daemon=True).start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(f"  {line}", end="", flush=True)
-            if EPOCH.match(line):
-                ends.append(time.monotonic())
-        smi.terminate()
-    if process.returncode:
-        raise SystemExit(process.returncode)
+        start = time.monotonic()
+        try:
+            _, ends = run(command, "epoch ")
+        finally:
+            smi.terminate()
     for number, (begin, end) in enumerate(itertools.pairwise(ends), 2):
-        busy = [share for moment, share in samples if begin < moment <= end]
+        busy = [share for moment, share in samples if begin < moment - start <= end]
         print(
             f"epoch {number}: {args.images / (end - begin):,.0f} images/s in {end - begin:.1f} s; "
             f"the GPU was busy {statistics.mean(busy):.0f} % of the time, median sample {statistics.median(busy):.0f} %"
