@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from fit import run
+from net import keep
 
 OUT = Path("runs", "bench", "busy")
 BASE = "--model.net.dim 768 --model.net.patch_size 16 --model.net.backend.depth 12 --model.net.backend.heads 12"
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--images", type=int, default=60_000, help="an epoch (60,000)")
     parser.add_argument("--epochs", type=int, default=4, help="the first of which is left out (4)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where all samples are kept")
     parser.add_argument("words", nargs="*", help="more words for vitcli fit, behind --")
     args = parser.parse_args()
     data = OUT / "photos"
@@ -75,10 +77,13 @@ def main() -> None:
             smi.terminate()
     for number, (begin, end) in enumerate(itertools.pairwise(ends), 2):
         busy = [share for moment, share in samples if begin < moment - start <= end]
+        still = (end - begin) * sum(share == 0 for share in busy) / len(busy)
         print(
-            f"epoch {number}: {args.images / (end - begin):,.0f} images/s in {end - begin:.1f} s; "
-            f"the GPU was busy {statistics.mean(busy):.0f} % of the time, median sample {statistics.median(busy):.0f} %"
+            f"epoch {number}: {args.images / (end - begin):,.0f} images/s in {end - begin:.1f} s; the GPU was busy "
+            f"{statistics.mean(busy):.0f} % of the time, median sample {statistics.median(busy):.0f} %, "
+            f"and stood still for {still:.1f} s"
         )
+    keep(args.json, {"ends": ends, "samples": [(moment - start, share) for moment, share in samples]})
 
 
 if __name__ == "__main__":
