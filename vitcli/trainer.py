@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback
 
 from vitcli.errors import ConfigError
 from vitcli.net.dense import has_bfloat16
+from vitcli.train.progress import LossBar
 
 DEFAULT_EPOCHS = 20
 TRAINER_DEFAULTS = {
@@ -50,7 +51,7 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
     shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
     if shown:
         # the same bar everywhere; Lightning takes another one where rich happens to be installed
-        own.append(TQDMProgressBar())
+        own.append(LossBar())
     settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or root, "enable_progress_bar": shown}
     if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
         settings["max_epochs"] = DEFAULT_EPOCHS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -10,15 +11,19 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.conftest import CPU, TINY
 from vitcli import net
+from vitcli.__main__ import main
 from vitcli.data.augment import Augment, Chance
 from vitcli.data.mixing import gather, vary
 from vitcli.train import Classifier
+from vitcli.train.keep_last import KeepLast
 
 
 class Made(TorchFunctionMode):
@@ -112,6 +117,34 @@ def test_a_handover_that_waits_is_noticed(hand_over: Callable[[], Tensor]) -> No
         hand_over()
         torch.tensor([1.0]).to("meta", non_blocking=True)
     assert len(waits) == 1
+
+
+@pytest.mark.usefixtures("photos")
+def test_no_value_is_asked_for_from_the_end_of_a_step_to_the_end_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, asked, watching = KeepLast.on_train_batch_end, [], False
+
+    def watch(self: KeepLast, trainer: Trainer, *rest: Any) -> None:
+        nonlocal watching
+        watching = trainer.global_step == 1
+        end(self, trainer, *rest)
+
+    def asking(name: str) -> Callable[[Tensor], Any]:
+        method = getattr(Tensor, name)
+
+        def ask(self: Tensor, *rest: Any) -> Any:
+            if watching:
+                asked.append((name, traceback.format_stack()))
+            return method(self, *rest)
+
+        return ask
+
+    for name in ("item", "cpu", "__bool__", "__float__", "__int__", "__index__"):
+        monkeypatch.setattr(Tensor, name, asking(name))
+    monkeypatch.setattr(KeepLast, "on_train_batch_end", watch)
+    # what is logged is asked for
+    words = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
+    assert main([*words, "--trainer.log_every_n_steps", "100"]) == 0
+    assert asked == []
 
 
 @pytest.mark.gpu

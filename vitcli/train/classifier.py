@@ -191,7 +191,8 @@ class Classifier(pl.LightningModule):
             return black.sum() * 0
         logits = self(images).float()
         loss = self._loss(logits, batch.get("target", labels))
-        self.log("train/loss_step", loss, prog_bar=True, batch_size=len(labels))
+        # not for Lightning's bar, which would wait for its value whether there is a bar or not (LossBar)
+        self.log("train/loss_step", loss, batch_size=len(labels))
         # as a tensor that stays here: a number Lightning would hand to the GPU, and wait for it
         lr = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("train/lr", lr, batch_size=len(labels))
