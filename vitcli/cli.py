@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from jsonargparse import ArgumentParser, Namespace
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -27,6 +28,7 @@ from vitcli.rows import keep_previous
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.shown import show_images
 from vitcli.train.checkpoint import read_checkpoint
+from vitcli.train.checkpoint_files import CheckpointFiles
 from vitcli.train.classifier import Classifier
 from vitcli.train.csv_log import MetricsCsv
 from vitcli.train.keep_last import Interrupted, KeepLast
@@ -136,6 +138,8 @@ class Cli(LightningCLI):
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.trainer.strategy.checkpoint_io = CheckpointFiles()
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
