@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import functools
 import subprocess
@@ -27,6 +28,7 @@ from vitcli.net.mixture import mixture
 from vitcli.rows import read_rows
 from vitcli.train import Classifier
 from vitcli.train.keep_last import KeepLast
+from vitcli.train.optimizer import AdamW, build_optimizer, decay_groups
 from vitcli.weights import import_net
 
 pytestmark = [
@@ -265,6 +267,40 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_where_torch_is_deterministic
         assert main([*words, "--run.name", "parts"]) == 130
     assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
     assert same(content("straight"), content("parts"))
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("first", ["cpu", "gpu"])
+def test_a_run_that_was_stopped_on_one_device_goes_on_on_another(first: str):
+    devices = {"cpu": ["--trainer.accelerator", "cpu"], "gpu": GPU}
+    then = "gpu" if first == "cpu" else "cpu"
+    assert main([*FIT, *devices[first], "--run.name", "straight"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        press_ctrl_c_at(4, patch)
+        assert main([*FIT, *devices[first], "--run.name", "parts"]) == 130
+    assert main(["fit", "--ckpt_path", "runs/parts", *devices[then]]) == 0
+    straight, parts = content("straight"), content("parts")
+    assert straight.keys() == parts.keys()
+    for name, tensor in straight.items():
+        torch.testing.assert_close(parts[name], tensor, rtol=1e-3, atol=1e-3, msg=name)
+
+
+def test_the_optimizer_goes_on_from_a_state_whose_steps_lie_on_the_cpu():
+    nets = [make("vanilla").cuda() for _ in range(2)]
+    plain = torch.optim.AdamW(decay_groups(nets[0], AdamW()), lr=AdamW().lr)
+    ours = build_optimizer(nets[1], AdamW())
+    for number in range(3):
+        if number == 1:
+            nets[1].load_state_dict(nets[0].state_dict())
+            assert {state["step"].device.type for state in plain.state.values()} == {"cpu"}
+            ours.load_state_dict(copy.deepcopy(plain.state_dict()))
+        for expected, tensor in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+            expected.grad = tensor.grad = torch.randn_like(expected)
+        plain.step()
+        ours.step()
+    assert {state["step"].device.type for state in ours.state.values()} == {"cuda"}
+    for (name, expected), tensor in zip(nets[0].named_parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(tensor, expected, rtol=1e-5, atol=1e-6, msg=name)
 
 
 @pytest.mark.usefixtures("photos")
