@@ -138,8 +138,6 @@ class Cli(LightningCLI):
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
-        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-            self.trainer.strategy.checkpoint_io = CheckpointFiles()
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
@@ -149,6 +147,12 @@ class Cli(LightningCLI):
             self._save_config(self.run)
             self._say_what()
         self.trainer.loggers = self._loggers(wandb_options)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            # a logger that uploads checkpoints is told of one as soon as it is saved
+            read = any(
+                not isinstance(one, MetricsCsv) and getattr(one, "uploads", True) for one in self.trainer.loggers
+            )
+            self.trainer.strategy.checkpoint_io = CheckpointFiles(in_passing=not read)
 
     def execute(self) -> None:
         """Do what the verb says, and tell what was reached and where it lies."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import resource
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 import torch
 
 from tests.conftest import TINY
-from vitcli.train.checkpoint_files import CheckpointFiles
+from vitcli.__main__ import main
+from vitcli.errors import DataError
+from vitcli.train.checkpoint_files import CheckpointFiles, is_same
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.accelerator", "cpu", *TINY]
 
@@ -29,6 +33,7 @@ for step in range(1000):
     for name in ("best", "last") if step % 2 else ("last",):
         files.save_checkpoint(content, Path(sys.argv[1], f"{name}.ckpt"))
     if step == 1:
+        files.wait()
         print("written", flush=True)
 """
 
@@ -37,12 +42,43 @@ def content(step: int) -> dict[str, Any]:
     return {
         "global_step": step,
         "callbacks": {"best": torch.tensor(0.5)},
-        "state_dict": {"weight": torch.full((3,), float(step))},
+        "state_dict": OrderedDict(weight=torch.full((3,), float(step))),
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.full((2,), float(step))}}, "param_groups": []}],
     }
 
 
 def weight(path: Path) -> list[float]:
-    return list(torch.load(path, weights_only=True)["state_dict"]["weight"][:3])
+    return list(torch.load(path, weights_only=True)["state_dict"]["weight"])
+
+
+def save(held: dict[str, Any], *paths: Path) -> None:
+    files = CheckpointFiles()
+    for path in paths:
+        files.save_checkpoint(held, path)
+    files.wait()
+
+
+def test_a_checkpoint_is_of_the_moment_at_which_it_was_asked_for(tmp_path: Path):
+    files, held = CheckpointFiles(), content(1)
+    held["state_dict"]._metadata = {"": {"version": 1}}
+    expected = copy.deepcopy(held)
+    files.save_checkpoint(held, tmp_path / "last.ckpt")
+    held["state_dict"]["weight"].fill_(9)
+    held["optimizer_states"][0]["state"][0]["exp_avg"].fill_(9)
+    held["callbacks"]["best"] = torch.tensor(9.0)
+    files.wait()
+    written = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert is_same(written, expected)
+    assert written["state_dict"]._metadata == {"": {"version": 1}}
+
+
+def test_a_tensor_that_layers_share_is_written_once(tmp_path: Path):
+    shared = torch.randn(100_000)
+    save({"state_dict": {"0": shared, "1": shared.detach()}}, tmp_path / "last.ckpt")
+    assert (tmp_path / "last.ckpt").stat().st_size < 1.5 * 4 * len(shared)
+    written = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert torch.equal(written["0"], shared)
+    assert torch.equal(written["1"], shared)
 
 
 def test_best_and_last_of_the_same_moment_are_one_file_and_part_when_training_goes_on(tmp_path: Path):
@@ -52,20 +88,23 @@ def test_best_and_last_of_the_same_moment_are_one_file_and_part_when_training_go
         files.save_checkpoint(content(step), best)
         files.save_checkpoint(content(step), last)
         files.save_checkpoint(content(step), last)
+        files.wait()
         assert best.samefile(last)
     files.save_checkpoint(content(3), last)
+    files.wait()
     assert weight(best) == [2, 2, 2]
     assert weight(last) == [3, 3, 3]
     assert {path.name for path in best.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
 
 
 def test_what_is_kept_beside_the_tensors_decides_over_the_moment(tmp_path: Path):
-    files = CheckpointFiles()
-    files.save_checkpoint(content(1), tmp_path / "best.ckpt")
-    files.save_checkpoint(content(1) | {"callbacks": {"best": torch.tensor(0.6)}}, tmp_path / "last.ckpt")
-    assert not (tmp_path / "best.ckpt").samefile(tmp_path / "last.ckpt")
-    files.save_checkpoint({"global_step": 1, "state_dict": {}}, tmp_path / "weights.ckpt")
-    assert not (tmp_path / "last.ckpt").samefile(tmp_path / "weights.ckpt")
+    best, last, weights = (tmp_path / f"{name}.ckpt" for name in ("best", "last", "weights"))
+    files = CheckpointFiles(in_passing=False)
+    files.save_checkpoint(content(1), best)
+    files.save_checkpoint(content(1) | {"callbacks": {"best": torch.tensor(0.6)}}, last)
+    assert not best.samefile(last)
+    files.save_checkpoint({"global_step": 1, "state_dict": {}}, weights)
+    assert not last.samefile(weights)
 
 
 def test_where_a_file_has_but_one_name_there_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -73,19 +112,35 @@ def test_where_a_file_has_but_one_name_there_are_two(tmp_path: Path, monkeypatch
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    files = CheckpointFiles()
-    for name in ("best", "last"):
-        files.save_checkpoint(content(1), tmp_path / f"{name}.ckpt")
-        assert weight(tmp_path / f"{name}.ckpt") == [1, 1, 1]
-    assert not (tmp_path / "best.ckpt").samefile(tmp_path / "last.ckpt")
+    best, last = tmp_path / "best.ckpt", tmp_path / "last.ckpt"
+    save(content(1), best, last)
+    assert weight(best) == weight(last) == [1, 1, 1]
+    assert not best.samefile(last)
 
 
 def test_what_a_killed_process_has_left_is_never_written_through(tmp_path: Path):
-    CheckpointFiles().save_checkpoint(content(1), tmp_path / "best.ckpt")
+    save(content(1), tmp_path / "best.ckpt")
     (tmp_path / ".last.ckpt.part").hardlink_to(tmp_path / "best.ckpt")
-    CheckpointFiles().save_checkpoint(content(2), tmp_path / "last.ckpt")
+    save(content(2), tmp_path / "last.ckpt")
     assert weight(tmp_path / "best.ckpt") == [1, 1, 1]
     assert weight(tmp_path / "last.ckpt") == [2, 2, 2]
+
+
+def test_a_checkpoint_is_removed_when_the_one_that_replaces_it_is_written_and_not_before(tmp_path: Path):
+    files = CheckpointFiles()
+    for step in (1, 2):
+        files.save_checkpoint(content(step), tmp_path / f"{step}.ckpt")
+    files.remove_checkpoint(tmp_path / "1.ckpt")
+    files.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["2.ckpt"]
+    (tmp_path / "file").touch()
+    files.save_checkpoint(content(3), tmp_path / "file" / "3.ckpt")
+    files.save_checkpoint(content(3), tmp_path / "last.ckpt")
+    files.remove_checkpoint(tmp_path / "2.ckpt")
+    with pytest.raises(DataError, match=r"3\.ckpt: cannot be written: File exists; make room"):
+        files.wait()
+    assert weight(tmp_path / "2.ckpt") == [2, 2, 2]
+    assert not (tmp_path / "last.ckpt").exists()
 
 
 def test_a_process_killed_while_it_writes_leaves_whole_checkpoints(tmp_path: Path):
@@ -125,3 +180,26 @@ def test_a_disk_that_is_full_ends_a_run_with_one_line_and_its_checkpoint_as_it_w
     assert last.read_bytes() == before
     assert {path.name for path in last.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
     assert limited("fit", "--ckpt_path", "runs/run", "--trainer.max_epochs", "2").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "in_passing"),
+    [
+        ([], True),
+        (["--trainer.logger", "WandbLogger", "--trainer.logger.log_model", "all"], True),
+        (["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "elsewhere"], False),
+    ],
+    ids=["own", "wandb offline", "another's"],
+)
+def test_a_logger_that_may_read_checkpoints_is_told_of_them_when_they_are_written(
+    words: list[str], in_passing: bool, photos: Path, monkeypatch: pytest.MonkeyPatch
+):
+    start, asked = CheckpointFiles.__init__, []
+
+    def note(self: CheckpointFiles, in_passing: bool) -> None:
+        asked.append(in_passing)
+        start(self, in_passing)
+
+    monkeypatch.setattr(CheckpointFiles, "__init__", note)
+    assert main([*FIT, *words, "--trainer.max_epochs", "1"]) == 0
+    assert asked == [in_passing]

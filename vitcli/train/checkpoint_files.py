@@ -1,16 +1,20 @@
-"""How a checkpoint gets into its file: whole or not at all, and once."""
+"""How a checkpoint gets into its file: in passing, whole or not at all, and once."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_leaves
 
 from vitcli.errors import DataError
 
@@ -22,15 +26,23 @@ class CheckpointFiles(TorchCheckpointIO):
     """Checkpoints in files, each of which is at all times either the one before or the new one.
 
     Lightning's own way makes all of it in memory and once more in the folder for temporary files, from where it may
-    have to be copied: for as long as that takes there is half a checkpoint. Here it is written beside its place,
-    brought to the disk, and given its name.
+    have to be copied: for as long as that takes there is half a checkpoint, and training waits. Here training waits
+    for a copy in memory alone. That is written beside its place, brought to the disk, and given its name.
 
     What is kept twice of the same moment, as the best and as the last, is one file with two names.
+
+    Args:
+        in_passing: Whether training goes on while a file is written. All are there when it ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_passing: bool = True) -> None:
+        self._in_passing = in_passing
+        # one thing after the other, in the order in which it was asked for
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._jobs: list[Future[None]] = []
+        self._moment: dict[str, Any] | None = None
+        # by the worker; None where that failed, and then nothing that follows from it is done
         self._written: Path | None = None
-        self._moment: tuple[list[Any], Any] = ([], None)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint.
@@ -41,50 +53,118 @@ class CheckpointFiles(TorchCheckpointIO):
             storage_options: Nothing, for a file.
 
         Raises:
-            DataError: The file cannot be written; the one before is left as it was.
+            DataError: This file, or the one before, cannot be written; what was in its place is left as it was.
         """
         if "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # another process may have been killed over it; it may be one more name of a checkpoint
-            part.unlink(missing_ok=True)
-            self._lay(checkpoint, part)
-            part.replace(path)
-        except (OSError, RuntimeError) as error:
-            # torch names a position in the file; why it could not write there stands behind that
-            reason = error if isinstance(error, OSError) else error.__context__
-            if not isinstance(reason, OSError):
-                raise
-            do = f"make room, then vitcli fit --ckpt_path {path}" if path.is_file() else "make room and start again"
-            raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+        # steps are counted in it: where it is the same, the tensors are
+        moment = kept({key: value for key, value in checkpoint.items() if key not in TENSORS})
+        if self._moment is not None and is_same(moment, self._moment):
+            self._do(self._name_once_more, Path(path))
+        else:
+            # no more than one copy lies in memory
+            self.wait()
+            self._moment = moment
+            self._do(self._write, kept(checkpoint), Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint, as soon as the one that replaces it is written."""
+        self._do(self._remove, path)
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The content of a checkpoint, as soon as it is written."""
+        self.wait()
+        return super().load_checkpoint(path, *args, **kwargs)
+
+    def teardown(self) -> None:
+        """Wait for what is still being written."""
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until everything is written.
+
+        Raises:
+            DataError: A file cannot be written.
+        """
+        jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            job.result()
+
+    def _do(self, job: Callable[..., None], *args: Any) -> None:
+        self._jobs.append(self._worker.submit(job, *args))
+        if not self._in_passing:
+            self.wait()
+
+    def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
+        def lay(part: Path) -> None:
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+
+        self._written = None
+        _put(path, lay)
         self._written = path
 
-    def _lay(self, checkpoint: dict[str, Any], part: Path) -> None:
-        """Put the checkpoint beside its place; as one more name of the file before, if that is of the same moment."""
-        # steps are counted in it, so that the tensors are the same too
-        moment = tree_flatten({key: value for key, value in checkpoint.items() if key not in TENSORS})
-        again, self._moment = is_same(moment, self._moment), moment
-        if again and self._written is not None:
-            # where a file can have but one name, there will be two files
-            with contextlib.suppress(OSError):
-                part.hardlink_to(self._written)
-                return
-        with part.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
+    def _name_once_more(self, path: Path) -> None:
+        written = self._written
+        if written is None:
+            return
+
+        def lay(part: Path) -> None:
+            try:
+                part.hardlink_to(written)
+            except OSError:
+                # where a file can have but one name
+                shutil.copyfile(written, part)
+
+        _put(path, lay)
+
+    def _remove(self, path: str | Path) -> None:
+        if self._written is not None:
+            super().remove_checkpoint(path)
 
 
-def is_same(one: tuple[list[Any], Any], other: tuple[list[Any], Any]) -> bool:
-    """Whether two nests of tensors and values, each as its leaves and its form, hold the same."""
-    return one[1] == other[1] and all(
+def _put(path: Path, lay: Callable[[Path], None]) -> None:
+    """Have a file laid beside its place, and give it its name."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # a process may have been killed over it, and it may be one more name of a checkpoint
+        part.unlink(missing_ok=True)
+        lay(part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch names a position in the file; why it could not write there stands behind that
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        do = f"make room, then vitcli fit --ckpt_path {path}" if path.is_file() else "make room and start again"
+        raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def kept(content: dict[str, Any]) -> dict[str, Any]:
+    """A copy that training no longer changes, with its tensors in the processor's memory."""
+    copies: dict[Any, Tensor] = {}
+    known: dict[int, Tensor] = {}
+    tensors = [leaf for leaf in tree_leaves(content) if isinstance(leaf, Tensor)]
+    for tensor in tensors:
+        # what several layers share is kept once
+        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if place not in copies:
+            copies[place] = tensor.detach().to("cpu", copy=True)
+        known[id(tensor)] = copies[place]
+    return copy.deepcopy(content, known)
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two nests of tensors and values hold the same."""
+    (ones, form), (others, other_form) = tree_flatten(one), tree_flatten(other)
+    return form == other_form and all(
         isinstance(b, Tensor) and torch.equal(a, b) if isinstance(a, Tensor) else a == b
-        for a, b in zip(one[0], other[0], strict=True)
+        for a, b in zip(ones, others, strict=True)
     )

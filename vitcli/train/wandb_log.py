@@ -19,6 +19,11 @@ class PatientWandbLogger(WandbLogger):
 
     _failed = False
 
+    @property
+    def uploads(self) -> bool:
+        """Whether it sends checkpoints to wandb."""
+        return bool(self._log_model)
+
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log a row; a failure is told once."""
