@@ -149,9 +149,7 @@ class Cli(LightningCLI):
         self.trainer.loggers = self._loggers(wandb_options)
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             # a logger that uploads checkpoints is told of one as soon as it is saved
-            read = any(
-                not isinstance(one, MetricsCsv) and getattr(one, "uploads", True) for one in self.trainer.loggers
-            )
+            read = any(getattr(logger, "uploads", True) for logger in self.trainer.loggers)
             self.trainer.strategy.checkpoint_io = CheckpointFiles(in_passing=not read)
 
     def execute(self) -> None:
@@ -254,7 +252,7 @@ def run(verb: str, words: Sequence[str]) -> int:
     try:
         cli = Cli(verb, words)
         cli.execute()
-    except (UserError, ValueError, MisconfigurationException) as error:
+    except (UserError, ValueError, OSError, MisconfigurationException) as error:
         told = users_mistake(error)
         if told is None:
             raise

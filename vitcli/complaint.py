@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from vitcli.data import ImageData
-from vitcli.errors import UserError
+from vitcli.errors import UserError, is_full
 from vitcli.net import Backend
 
 # the settings whose value is a class, and of which family
@@ -86,6 +86,8 @@ def users_mistake(error: BaseException) -> str | None:
     while cause is not None:
         if isinstance(cause, UserError):
             return str(cause)
+        if isinstance(cause, OSError) and is_full(cause):
+            return f"{cause.filename or 'the disk'}: {cause.strerror}; make room and start again"
         cause = cause.__cause__ or cause.__context__
     # older versions of jsonargparse keep of a constructor's error only the words, in a list of what it had tried
     if isinstance(error, ValueError) and (

@@ -10,6 +10,8 @@ The message says *what* (the key as typed and its value), *why* (what it met) an
 in one line. A programming error is none of these and keeps its traceback.
 """
 
+import errno
+
 
 class UserError(Exception):
     """A mistake that the user can mend; the message is all that they see."""
@@ -29,3 +31,8 @@ class WeightsError(UserError):
 
 class NoHeadError(WeightsError):
     """Tensors that make no logits, from which a training can start all the same."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room to write: on the disk, in a quota, or below a limit on files."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -70,6 +72,26 @@ def test_a_checkpoint_is_of_the_moment_at_which_it_was_asked_for(tmp_path: Path)
     written = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert is_same(written, expected)
     assert written["state_dict"]._metadata == {"": {"version": 1}}
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fsync, may_end = os.fsync, threading.Event()
+
+    def slowly(descriptor: int) -> None:
+        assert may_end.wait(60)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slowly)
+    files = CheckpointFiles()
+    files.save_checkpoint(content(1), tmp_path / "last.ckpt")
+    assert not (tmp_path / "last.ckpt").exists()
+    may_end.set()
+    files.teardown()
+    assert weight(tmp_path / "last.ckpt") == [1, 1, 1]
+    # and once more after that
+    files.save_checkpoint(content(2), tmp_path / "last.ckpt")
+    files.teardown()
+    assert weight(tmp_path / "last.ckpt") == [2, 2, 2]
 
 
 def test_a_tensor_that_layers_share_is_written_once(tmp_path: Path):
@@ -137,7 +159,7 @@ def test_a_checkpoint_is_removed_when_the_one_that_replaces_it_is_written_and_no
     files.save_checkpoint(content(3), tmp_path / "file" / "3.ckpt")
     files.save_checkpoint(content(3), tmp_path / "last.ckpt")
     files.remove_checkpoint(tmp_path / "2.ckpt")
-    with pytest.raises(DataError, match=r"3\.ckpt: cannot be written: File exists; make room"):
+    with pytest.raises(DataError, match=r"3\.ckpt: cannot be written: File exists; see to that, and start again"):
         files.wait()
     assert weight(tmp_path / "2.ckpt") == [2, 2, 2]
     assert not (tmp_path / "last.ckpt").exists()
@@ -156,17 +178,18 @@ def test_a_process_killed_while_it_writes_leaves_whole_checkpoints(tmp_path: Pat
             assert (held["state_dict"]["weight"] == held["global_step"]).all()
 
 
-def test_a_disk_that_is_full_ends_a_run_with_one_line_and_its_checkpoint_as_it_was(photos: Path):
-    def limited(*words: str, most: int = resource.RLIM_INFINITY) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "vitcli", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            # no file may grow beyond that, as on a disk with no more room
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY)),
-        )
+def limited(*words: str, most: int = resource.RLIM_INFINITY) -> subprocess.CompletedProcess[str]:
+    """vitcli, where no file may grow beyond so many bytes, as on a disk with no more room."""
+    return subprocess.run(
+        [sys.executable, "-m", "vitcli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY)),
+    )
 
+
+def test_a_disk_that_is_full_ends_a_run_with_one_line_and_its_checkpoint_as_it_was(photos: Path):
     # of a net so large that its checkpoint is the largest file
     words = [*FIT, "--model.net.dim", "128", "--run.name", "run", "--trainer.max_epochs", "1"]
     assert limited(*words).returncode == 0
@@ -180,6 +203,13 @@ def test_a_disk_that_is_full_ends_a_run_with_one_line_and_its_checkpoint_as_it_w
     assert last.read_bytes() == before
     assert {path.name for path in last.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
     assert limited("fit", "--ckpt_path", "runs/run", "--trainer.max_epochs", "2").returncode == 0
+
+
+def test_a_disk_that_is_full_from_the_start_takes_one_line_too(photos: Path):
+    done = limited(*FIT, "--trainer.max_epochs", "1", most=1000)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("File too large; make room and start again")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

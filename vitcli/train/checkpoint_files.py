@@ -16,7 +16,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves
 
-from vitcli.errors import DataError
+from vitcli.errors import DataError, is_full
 
 TENSORS = ("state_dict", "optimizer_states")
 
@@ -37,8 +37,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def __init__(self, in_passing: bool = True) -> None:
         self._in_passing = in_passing
-        # one thing after the other, in the order in which it was asked for
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._worker: ThreadPoolExecutor | None = None
         self._jobs: list[Future[None]] = []
         self._moment: dict[str, Any] | None = None
         # by the worker; None where that failed, and then nothing that follows from it is done
@@ -59,14 +58,14 @@ class CheckpointFiles(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         # steps are counted in it: where it is the same, the tensors are
-        moment = kept({key: value for key, value in checkpoint.items() if key not in TENSORS})
+        moment = snapshot({key: value for key, value in checkpoint.items() if key not in TENSORS})
         if self._moment is not None and is_same(moment, self._moment):
             self._do(self._name_once_more, Path(path))
         else:
             # no more than one copy lies in memory
             self.wait()
             self._moment = moment
-            self._do(self._write, kept(checkpoint), Path(path))
+            self._do(self._write, snapshot(checkpoint), Path(path))
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint, as soon as the one that replaces it is written."""
@@ -79,7 +78,12 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def teardown(self) -> None:
         """Wait for what is still being written."""
-        self.wait()
+        try:
+            self.wait()
+        finally:
+            if self._worker is not None:
+                self._worker.shutdown()
+                self._worker = None
 
     def wait(self) -> None:
         """Wait until everything is written.
@@ -92,6 +96,9 @@ class CheckpointFiles(TorchCheckpointIO):
             job.result()
 
     def _do(self, job: Callable[..., None], *args: Any) -> None:
+        if self._worker is None:
+            # one thing after the other, in the order in which it was asked for
+            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._jobs.append(self._worker.submit(job, *args))
         if not self._in_passing:
             self.wait()
@@ -140,14 +147,15 @@ def _put(path: Path, lay: Callable[[Path], None]) -> None:
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError):
             raise
-        do = f"make room, then vitcli fit --ckpt_path {path}" if path.is_file() else "make room and start again"
+        need = "make room" if is_full(reason) else "see to that"
+        do = f"{need}, then vitcli fit --ckpt_path {path}" if path.is_file() else f"{need}, and start again"
         raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def kept(content: dict[str, Any]) -> dict[str, Any]:
+def snapshot(content: dict[str, Any]) -> dict[str, Any]:
     """A copy that training no longer changes, with its tensors in the processor's memory."""
     copies: dict[Any, Tensor] = {}
     known: dict[int, Tensor] = {}

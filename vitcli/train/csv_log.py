@@ -23,6 +23,8 @@ class MetricsCsv(Logger):
         path: The file.
     """
 
+    uploads = False
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
