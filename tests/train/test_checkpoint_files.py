@@ -20,6 +20,7 @@ import torch
 from tests.conftest import TINY
 from vitcli.__main__ import main
 from vitcli.errors import DataError
+from vitcli.train import checkpoint_files
 from vitcli.train.checkpoint_files import CheckpointFiles, is_same
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.accelerator", "cpu", *TINY]
@@ -103,49 +104,47 @@ def test_a_tensor_that_layers_share_is_written_once(tmp_path: Path):
     assert torch.equal(written["1"], shared)
 
 
-def test_best_and_last_of_the_same_moment_are_one_file_and_part_when_training_goes_on(tmp_path: Path):
+def test_best_and_last_of_the_same_moment_are_written_from_one_copy_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    taken = []
+    take = checkpoint_files.snapshot
+    monkeypatch.setattr(checkpoint_files, "snapshot", lambda held: taken.append(held.keys()) or take(held))
     files = CheckpointFiles()
     best, last = tmp_path / "kept" / "best.ckpt", tmp_path / "kept" / "last.ckpt"
     for step in (1, 2):
-        files.save_checkpoint(content(step), best)
-        files.save_checkpoint(content(step), last)
-        files.save_checkpoint(content(step), last)
+        taken.clear()
+        for path in (best, last, last, best):
+            files.save_checkpoint(content(step), path)
         files.wait()
-        assert best.samefile(last)
+        assert sum("state_dict" in keys for keys in taken) == 1
+        assert weight(best) == weight(last) == [step] * 3
     files.save_checkpoint(content(3), last)
     files.wait()
     assert weight(best) == [2, 2, 2]
     assert weight(last) == [3, 3, 3]
+    # two files, for a user may write into one of them
+    assert not best.samefile(last)
     assert {path.name for path in best.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
 
 
 def test_what_is_kept_beside_the_tensors_decides_over_the_moment(tmp_path: Path):
-    best, last, weights = (tmp_path / f"{name}.ckpt" for name in ("best", "last", "weights"))
-    files = CheckpointFiles(in_passing=False)
-    files.save_checkpoint(content(1), best)
-    files.save_checkpoint(content(1) | {"callbacks": {"best": torch.tensor(0.6)}}, last)
-    assert not best.samefile(last)
-    files.save_checkpoint({"global_step": 1, "state_dict": {}}, weights)
-    assert not last.samefile(weights)
+    files = CheckpointFiles()
+    others = content(1) | {"callbacks": {"best": torch.tensor(0.6)}}
+    files.save_checkpoint(content(1), tmp_path / "best.ckpt")
+    files.save_checkpoint(others, tmp_path / "last.ckpt")
+    files.save_checkpoint({"global_step": 1, "state_dict": {}}, tmp_path / "weights.ckpt")
+    files.wait()
+    assert is_same(torch.load(tmp_path / "best.ckpt", weights_only=True), content(1))
+    assert is_same(torch.load(tmp_path / "last.ckpt", weights_only=True), others)
+    assert torch.load(tmp_path / "weights.ckpt", weights_only=True) == {"global_step": 1, "state_dict": {}}
 
 
-def test_where_a_file_has_but_one_name_there_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def refuse(self: Path, target: Path) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    best, last = tmp_path / "best.ckpt", tmp_path / "last.ckpt"
-    save(content(1), best, last)
-    assert weight(best) == weight(last) == [1, 1, 1]
-    assert not best.samefile(last)
-
-
-def test_what_a_killed_process_has_left_is_never_written_through(tmp_path: Path):
-    save(content(1), tmp_path / "best.ckpt")
-    (tmp_path / ".last.ckpt.part").hardlink_to(tmp_path / "best.ckpt")
+def test_what_a_killed_process_has_left_is_in_nobodys_way(tmp_path: Path):
+    (tmp_path / ".last.ckpt.part").write_bytes(b"half" * 10_000)
     save(content(2), tmp_path / "last.ckpt")
-    assert weight(tmp_path / "best.ckpt") == [1, 1, 1]
     assert weight(tmp_path / "last.ckpt") == [2, 2, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
 def test_a_checkpoint_is_removed_when_the_one_that_replaces_it_is_written_and_not_before(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""How a checkpoint gets into its file: in passing, whole or not at all, and once."""
+"""How a checkpoint gets into its file: in passing, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, final
+from typing import Any, BinaryIO, final
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -27,9 +27,8 @@ class CheckpointFiles(TorchCheckpointIO):
 
     Lightning's own way makes all of it in memory and once more in the folder for temporary files, from where it may
     have to be copied: for as long as that takes there is half a checkpoint, and training waits. Here training waits
-    for a copy in memory alone. That is written beside its place, brought to the disk, and given its name.
-
-    What is kept twice of the same moment, as the best and as the last, is one file with two names.
+    for a copy in memory alone, once for what is kept twice of a moment, as the best and as the last. That is written
+    beside its place, brought to the disk, and given its name.
 
     Args:
         in_passing: Whether training goes on while a file is written. All are there when it ends.
@@ -60,7 +59,7 @@ class CheckpointFiles(TorchCheckpointIO):
         # steps are counted in it: where it is the same, the tensors are
         moment = snapshot({key: value for key, value in checkpoint.items() if key not in TENSORS})
         if self._moment is not None and is_same(moment, self._moment):
-            self._do(self._name_once_more, Path(path))
+            self._do(self._copy, Path(path))
         else:
             # no more than one copy lies in memory
             self.wait()
@@ -104,45 +103,35 @@ class CheckpointFiles(TorchCheckpointIO):
             self.wait()
 
     def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
-        def lay(part: Path) -> None:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-
         self._written = None
-        _put(path, lay)
+        _put(path, lambda file: torch.save(checkpoint, file))
         self._written = path
 
-    def _name_once_more(self, path: Path) -> None:
+    def _copy(self, path: Path) -> None:
         written = self._written
-        if written is None:
-            return
-
-        def lay(part: Path) -> None:
-            try:
-                part.hardlink_to(written)
-            except OSError:
-                # where a file can have but one name
-                shutil.copyfile(written, part)
-
-        _put(path, lay)
+        # may be asked for once more where it lies
+        if written is not None and written != path:
+            with written.open("rb") as source:
+                _put(path, lambda file: shutil.copyfileobj(source, file, 2**24))
 
     def _remove(self, path: str | Path) -> None:
         if self._written is not None:
             super().remove_checkpoint(path)
 
 
-def _put(path: Path, lay: Callable[[Path], None]) -> None:
-    """Have a file laid beside its place, and give it its name."""
+def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
+    """Have a file filled beside its place, and give it its name."""
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # a process may have been killed over it, and it may be one more name of a checkpoint
-        part.unlink(missing_ok=True)
-        lay(part)
+        with part.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         # torch names a position in the file; why it could not write there stands behind that
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError):
@@ -150,9 +139,6 @@ def _put(path: Path, lay: Callable[[Path], None]) -> None:
         need = "make room" if is_full(reason) else "see to that"
         do = f"{need}, then vitcli fit --ckpt_path {path}" if path.is_file() else f"{need}, and start again"
         raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def snapshot(content: dict[str, Any]) -> dict[str, Any]:
