@@ -45,11 +45,11 @@ def lay_out(root: Path, to: Path, images: int) -> None:
                 shutil.copyfile(photo, folder / f"0000_{photo.name}")
 
 
-def watch(samples: list[tuple[float, int]], smi: subprocess.Popen[str]) -> None:
-    """Note what nvidia-smi says, and when."""
+def watch(samples: list[tuple[float, int]], smi: subprocess.Popen[str], start: float) -> None:
+    """Note what nvidia-smi says, and how many seconds after the start."""
     assert smi.stdout is not None
     for line in smi.stdout:
-        samples.append((time.monotonic(), int(line)))
+        samples.append((time.monotonic() - start, int(line)))
 
 
 def main() -> None:
@@ -69,21 +69,21 @@ def main() -> None:
     command += [*BASE.split(), "--trainer.max_epochs", str(args.epochs), "--run.dir", str(OUT / "runs"), *args.words]
     samples: list[tuple[float, int]] = []
     with subprocess.Popen(SMI.split(), stdout=subprocess.PIPE, text=True) as smi:
-        threading.Thread(target=watch, args=(samples, smi), daemon=True).start()
         start = time.monotonic()
+        threading.Thread(target=watch, args=(samples, smi, start), daemon=True).start()
         try:
             _, ends = run(command, "epoch ")
         finally:
             smi.terminate()
     for number, (begin, end) in enumerate(itertools.pairwise(ends), 2):
-        busy = [share for moment, share in samples if begin < moment - start <= end]
+        busy = [share for moment, share in samples if begin < moment <= end]
         still = (end - begin) * sum(share == 0 for share in busy) / len(busy)
         print(
             f"epoch {number}: {args.images / (end - begin):,.0f} images/s in {end - begin:.1f} s; the GPU was busy "
             f"{statistics.mean(busy):.0f} % of the time, median sample {statistics.median(busy):.0f} %, "
             f"and stood still for {still:.1f} s"
         )
-    keep(args.json, {"ends": ends, "samples": [(moment - start, share) for moment, share in samples]})
+    keep(args.json, {"ends": ends, "samples": samples})
 
 
 if __name__ == "__main__":

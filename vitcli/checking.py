@@ -24,6 +24,7 @@ from vitcli.data.manifest import TABLES
 from vitcli.data.quarantine import write_quarantine
 from vitcli.data.sheet import write_sheet
 from vitcli.errors import ConfigError, DataError, UserError
+from vitcli.replacing import replacing
 from vitcli.run import RunOptions
 
 MOST_CLASSES = 12
@@ -134,11 +135,10 @@ def _write_sheet(data: LabelledFiles, file: Path) -> bool:
 
 def _write_json(path: Path, root: str, health: Health) -> Path:
     content = {"root": root, "vitcli_version": vitcli.__version__, **asdict(health)}
-    part = path.with_name(f".{path.name}.part")
     # names that are no UTF-8 are written with backslashes
     text = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    part.write_bytes(text + b"\n")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(text + b"\n")
     return path
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vitcli.errors import DataError
+from vitcli.replacing import replacing
 
 HEADING = "# images that vitcli leaves out: a path below the root on each line, and why behind a tab"
 
@@ -36,7 +37,6 @@ def write_quarantine(file: str, reasons: Mapping[str, str]) -> None:
     """
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     lines = [HEADING, *(f"{name}\t{reason}" for name, reason in reasons.items())]
-    part.write_bytes(b"".join(os.fsencode(line) + b"\n" for line in lines))
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(b"".join(os.fsencode(line) + b"\n" for line in lines))

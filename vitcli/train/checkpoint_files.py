@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
 import shutil
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves
 
 from vitcli.errors import DataError, is_full
+from vitcli.replacing import replacing
 
 TENSORS = ("state_dict", "optimizer_states")
 
@@ -121,17 +121,13 @@ class CheckpointFiles(TorchCheckpointIO):
 
 def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
     """Have a file filled beside its place, and give it its name."""
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
     except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         # torch names a position in the file; why it could not write there stands behind that
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vitcli.errors import ConfigError, NoHeadError, WeightsError
 from vitcli.net import ViT, build
+from vitcli.replacing import replacing
 from vitcli.weights.importer import fill, import_net
 from vitcli.weights.table import Found, unwrap
 
@@ -59,13 +60,9 @@ def save_tensors(net: ViT, path: str | Path, **more: Any) -> None:
     """
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    part = path.with_name(f".{path.name}.part")
-    save_file(
-        tensors,
-        part,
-        metadata={NET: json.dumps(net.settings()), **{key: json.dumps(value) for key, value in more.items()}},
-    )
-    part.replace(path)
+    metadata = {NET: json.dumps(net.settings()), **{key: json.dumps(value) for key, value in more.items()}}
+    with replacing(path) as part:
+        save_file(tensors, part, metadata=metadata)
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

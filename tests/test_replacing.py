@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vitcli.replacing import replacing
+
+
+def test_a_file_takes_its_place_when_it_is_whole_and_one_that_fails_leaves_nothing(tmp_path: Path):
+    path = tmp_path / "file"
+    for text in ("one", "two"):
+        with replacing(path) as part:
+            part.write_text(text)
+            assert not path.exists() or path.read_text() != text
+        assert path.read_text() == text
+    with pytest.raises(TypeError), replacing(path) as part, part.open("w") as file:
+        file.writelines(["half", None])
+    assert path.read_text() == "two"
+    assert list(tmp_path.iterdir()) == [path]
