@@ -23,8 +23,8 @@ RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling
 
 def by_pillow() -> None:
     """Put Pillow in the place of the fast decoding."""
-    from vitcli.data.images import EncodedPicture
-    from vitcli.data.pixels import Rgb, Way
+    from vitcli.images.decode.encoded import EncodedPicture
+    from vitcli.images.decode.pixels import Rgb, Way
     from vitcli.preprocess import Region
 
     def crop(self: EncodedPicture, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:

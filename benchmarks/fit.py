@@ -21,7 +21,7 @@ from pathlib import Path
 
 from net import keep, spread
 
-from vitcli.net.dense import has_bfloat16
+from vitcli.net.kernels.dense import has_bfloat16
 
 HERE = Path(__file__).parent
 OUT = Path("runs", "bench", "fit")

@@ -167,8 +167,8 @@ def prepare(name: str, workers: int, root: str, images: int, folder: str) -> Job
     """In the worker: a loader, and a step that goes through an epoch of it."""
     if CONTESTANTS[name][0] is vitcli:
         # as the program does, and its net
-        from vitcli.net.malloc import keep_freed_blocks
-        from vitcli.openmp import spin_briefly
+        from vitcli.machine.malloc import keep_freed_blocks
+        from vitcli.machine.openmp import spin_briefly
 
         spin_briefly()
         keep_freed_blocks()

@@ -255,7 +255,7 @@ def main() -> None:
 
     import torch
 
-    from vitcli.net.dense import has_bfloat16
+    from vitcli.net.kernels.dense import has_bfloat16
 
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: torch finds no GPU here; leave it out for the CPU")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.rows import read_rows
+from vitcli.table.row import read_rows
 from vitcli.train.classifier import Classifier
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
@@ -177,7 +177,7 @@ def test_going_on_mid_epoch_with_other_batches_is_refused(photos: Path, capsys: 
 
 def press_ctrl_c_at(step: int, patch: pytest.MonkeyPatch) -> None:
     """A real signal to this very process, at the start of a step."""
-    from vitcli.train.reseed import Reseed
+    from vitcli.train.safety.reseed import Reseed
 
     start = Reseed.on_train_batch_start
 

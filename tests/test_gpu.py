@@ -22,13 +22,13 @@ from tests.test_cli import press_ctrl_c_at, same
 from tests.train.test_compile import content
 from vitcli import net
 from vitcli.__main__ import main
-from vitcli.data.augment import Augment, Chance
-from vitcli.data.mixing import gather, mix, vary
-from vitcli.net.mixture import mixture
-from vitcli.rows import read_rows
+from vitcli.data.augment.augment import Augment, Chance
+from vitcli.data.augment.device import gather, mix, vary
+from vitcli.net.kernels.softmax import mixture
+from vitcli.table.row import read_rows
 from vitcli.train import Classifier
-from vitcli.train.keep_last import KeepLast
 from vitcli.train.optimizer import AdamW, build_optimizer, decay_groups
+from vitcli.train.safety.last import KeepLast
 from vitcli.weights import import_net
 
 pytestmark = [
@@ -57,7 +57,7 @@ GRADIENTS = """
 import sys
 import torch
 from tests.test_gpu import gradients, make
-from vitcli.net import mixed
+from vitcli.net.kernels import half as mixed
 
 # for the small layers of these nets too
 mixed.LARGE_WEIGHTS = mixed.MANY_SUMS = 0

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vitcli.openmp import SPINS
+from vitcli.machine.openmp import SPINS
 
 PROGRAM = """
 import os, sys

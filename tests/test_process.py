@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from vitcli import process
+from vitcli.machine import process
 
 TALKATIVE = """
 import atexit, threading, time, sys
-from vitcli import process
+from vitcli.machine import process
 
 class Late:
     def __del__(self):
@@ -80,7 +80,7 @@ def test_ctrl_c_while_torch_is_imported_is_one_line(tmp_path: Path) -> None:
 
 def test_what_is_imported_is_left_out_of_later_collections() -> None:
     ended = python(
-        "import gc\nfrom vitcli import process\nwith process.uncollected():\n    import torch\n"
+        "import gc\nfrom vitcli.machine import process\nwith process.uncollected():\n    import torch\n"
         "print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
     )
     assert ended.stdout == "True True\n"

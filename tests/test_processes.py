@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CPU, TINY
-from vitcli.rows import Row, read_rows
+from vitcli.table.row import Row, read_rows
 
 Vitcli = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "4", *TINY, *CPU]

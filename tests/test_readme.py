@@ -25,7 +25,7 @@ def vitcli_commands() -> list[list[str]]:
 
 
 def test_the_readme_shows_every_verb():
-    from vitcli import usage
+    from vitcli.cli import usage
 
     assert {command[0] for command in vitcli_commands()} >= set(usage.VERBS)
 

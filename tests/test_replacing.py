@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.replacing import replacing
+from vitcli.machine.atomic import replacing
 
 
 def test_a_file_takes_its_place_when_it_is_whole_and_one_that_fails_leaves_nothing(tmp_path: Path):

@@ -14,7 +14,7 @@ import vitcli.train
 import vitcli.weights
 from vitcli import errors
 from vitcli.data import ImageData
-from vitcli.data.labelled import LabelledFiles
+from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.net import Backend, ViT
 
 SURFACE = {

@@ -10,9 +10,9 @@ import yaml
 from jsonargparse import Namespace
 
 from tests.test_cli import CPU, FIT
-from vitcli import trainer
 from vitcli.__main__ import main
-from vitcli.rows import read_rows
+from vitcli.cli.trainer import settings as trainer
+from vitcli.table.row import read_rows
 
 MIXED = ("--trainer.precision", "bf16-mixed")
 TOLD = "trainer.precision bf16-mixed: slower on this processor, which has no arithmetic for it; computing in 32-true\n"

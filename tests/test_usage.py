@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from vitcli import __version__, usage
+from vitcli import __version__
 from vitcli.__main__ import main
+from vitcli.cli import usage
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], [], ["fit", "-h"], ["predict", "--help"], ["tset"]])
@@ -45,8 +46,9 @@ def test_short_help_has_a_dozen_options_and_an_example(verb: str):
 
 
 def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str]):
-    from vitcli import checking, importing
-    from vitcli.cli import run
+    from vitcli.cli.trainer.command import run
+    from vitcli.cli.verbs import check as checking
+    from vitcli.cli.verbs import import_weights as importing
 
     assert set(usage.SHORT["import"]) <= set(importing._parser()._option_string_actions)
     of_check = {option for option in usage.SHORT["check"] if not option.startswith("--data.")}
@@ -62,7 +64,7 @@ def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str
 
 
 def test_the_options_of_a_data_class_are_listed(capsys: pytest.CaptureFixture[str]):
-    from vitcli.cli import run
+    from vitcli.cli.trainer.command import run
 
     with pytest.raises(SystemExit):
         run("fit", ["--data.help", "FolderData"])
@@ -75,7 +77,7 @@ def test_the_options_of_a_data_class_are_listed(capsys: pytest.CaptureFixture[st
 def test_a_verb_builds_only_its_own_parser(monkeypatch: pytest.MonkeyPatch):
     from lightning.pytorch.cli import LightningCLI
 
-    from vitcli.cli import run
+    from vitcli.cli.trainer.command import run
 
     built = []
     init = LightningCLI.init_parser

@@ -19,14 +19,14 @@ from safetensors.torch import save_file
 
 from tests.conftest import CPU
 from vitcli.__main__ import main
-from vitcli.data.images import EncodedPicture
-from vitcli.data.pixels import Way
 from vitcli.errors import WeightsError
+from vitcli.images.decode.encoded import EncodedPicture
+from vitcli.images.decode.pixels import Way
 from vitcli.preprocess import Preprocess
-from vitcli.pretrained import _check_alike
-from vitcli.rows import read_rows
+from vitcli.table.row import read_rows
 from vitcli.train import Classifier
 from vitcli.weights import import_net, open_net, save_tensors
+from vitcli.weights.pretrained import _check_alike
 
 HEADS = ["--heads", "2"]
 

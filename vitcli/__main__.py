@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vitcli import __version__, process, usage
-from vitcli.openmp import spin_briefly
+from vitcli import __version__
+from vitcli.cli import usage
+from vitcli.machine import process
+from vitcli.machine.openmp import spin_briefly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,14 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     spin_briefly()
     if first == "import":
         with process.uncollected():
-            from vitcli import importing
+            from vitcli.cli.verbs import import_weights as importing
         return importing.run(words[1:])
     if first == "check":
         with process.uncollected():
-            from vitcli import checking
+            from vitcli.cli.verbs import check as checking
         return checking.run(words[1:])
     with process.uncollected():
-        from vitcli.cli import run
+        from vitcli.cli.trainer.command import run
     return run(first, words[1:])
 
 

@@ -17,9 +17,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from vitcli.data.augment import Augment
-from vitcli.data.folder import FolderData
-from vitcli.data.samples import Batch
+from vitcli.data.augment.augment import Augment
+from vitcli.data.batches.samples import Batch
+from vitcli.data.layouts.folder import FolderData
 from vitcli.preprocess import Preprocess
 
 AUGMENT = Augment(colour=0.3, erase=0.3, policy="trivial", flip_vertical=0.3)

@@ -8,10 +8,10 @@ import random
 import numpy as np
 import pytest
 
-from vitcli.data.augment import Augment, Chance
-from vitcli.data.picture import Pixels
-from vitcli.data.pixels import Way
+from vitcli.data.augment.augment import Augment, Chance
 from vitcli.errors import ConfigError
+from vitcli.images.decode.picture import Pixels
+from vitcli.images.decode.pixels import Way
 from vitcli.preprocess import Preprocess, Region, Resize
 
 SQUARE = Preprocess(size=(8, 8))

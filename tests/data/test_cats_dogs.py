@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vitcli.data.cats_dogs import CatsDogsData
-from vitcli.data.listing import Listing
+from vitcli.data.layouts.cats_dogs import CatsDogsData
 from vitcli.errors import DataError
+from vitcli.images.index.listing import Listing
 
 FLAT = [f"{name}.{number}.jpg" for name in ("cat", "dog") for number in range(10)]
 

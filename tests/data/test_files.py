@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.data.files import IMAGE_EXTENSIONS, check_folder, find_files, find_folders, natural_order
 from vitcli.errors import DataError
+from vitcli.images.source.walk import IMAGE_EXTENSIONS, check_folder, find_files, find_folders, natural_order
 
 
 def test_digits_compare_as_numbers_folder_by_folder() -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitcli.data.entries import Entries, Entry
-from vitcli.data.folder import FolderData
-from vitcli.data.index import Index
-from vitcli.data.listing import Listing
-from vitcli.data.splits import held_out
+from vitcli.data.layouts.folder import FolderData
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.index.index import Index
+from vitcli.images.index.listing import Listing
+from vitcli.images.index.splits import held_out
+from vitcli.images.source.entries import Entries, Entry
 
 CATS = [f"cat/{number}.png" for number in range(1, 13)]
 DOGS = [f"dog/{number}.png" for number in range(1, 5)]

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFile
 
-from vitcli.data.images import MAX_PIXELS, UPRIGHT, EncodedPicture, open_image
-from vitcli.data.inspection import UNREADABLE, inspect
-from vitcli.data.picture import UnreadableImage
-from vitcli.data.pixels import Way
+from vitcli.images.decode.encoded import MAX_PIXELS, UPRIGHT, EncodedPicture, open_image
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.pixels import Way
+from vitcli.images.index.facts import UNREADABLE, inspect
 from vitcli.preprocess import Region
 
 TURN_BACK = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}

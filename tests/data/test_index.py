@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitcli.data.entries import Entries, Entry
-from vitcli.data.files import IMAGE_EXTENSIONS
-from vitcli.data.folder import FolderData
-from vitcli.data.index import Index, index_file, scan
-from vitcli.data.inspection import SOUND, UNKNOWN, UNREADABLE, Facts
-from vitcli.data.paths import Paths
-from vitcli.data.source import Folder
+from vitcli.data.layouts.folder import FolderData
+from vitcli.images.index.facts import SOUND, UNKNOWN, UNREADABLE, Facts
+from vitcli.images.index.index import Index, index_file, scan
+from vitcli.images.index.paths import Paths
+from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.source import Folder
+from vitcli.images.source.walk import IMAGE_EXTENSIONS
 
 FACTS = Facts(SOUND, "", 4, 6, "PNG", b"d" * 16, b"l" * 16)
 BAD = Facts(UNREADABLE, "truncated", 0, 0, "", b"e" * 16)

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.data.conftest import photo
-from vitcli.data import jpeg
-from vitcli.data.images import EncodedPicture, open_image, strict
-from vitcli.data.inspection import SOUND, SUSPICIOUS, UNREADABLE, inspect
-from vitcli.data.picture import UnreadableImage
-from vitcli.data.pixels import Way
+from vitcli.images.decode import jpeg
+from vitcli.images.decode.encoded import EncodedPicture, open_image, strict
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.pixels import Way
+from vitcli.images.index.facts import SOUND, SUSPICIOUS, UNREADABLE, inspect
 from vitcli.preprocess import Region
 
 WHOLE = {"quality": 90}

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from vitcli.data import batches
-from vitcli.data.augment import Augment
-from vitcli.data.folder import FolderData
-from vitcli.data.loader import Loader
-from vitcli.data.order import BatchKey, Plan, Spot, training_batches, training_order
-from vitcli.data.pixels import Way
-from vitcli.data.samples import Sample, Samples, sample_rng
-from vitcli.data.shapes import ShapesData
+from vitcli.data.augment.augment import Augment
+from vitcli.data.batches import datamodule as batches
+from vitcli.data.batches.loader import Loader
+from vitcli.data.batches.order import BatchKey, Plan, Spot, training_batches, training_order
+from vitcli.data.batches.samples import Sample, Samples, sample_rng
+from vitcli.data.layouts.folder import FolderData
+from vitcli.data.layouts.shapes import ShapesData
+from vitcli.images.decode.pixels import Way
 from vitcli.preprocess import Preprocess
 
 SMALL = Preprocess(size=(8, 8))

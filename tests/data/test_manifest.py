@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.data.test_source import write_zip
-from vitcli.data.manifest import ManifestData
+from vitcli.data.layouts.manifest import ManifestData
 from vitcli.errors import DataError
 from vitcli.preprocess import Preprocess
 

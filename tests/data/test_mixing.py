@@ -9,10 +9,10 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from tests.data.conftest import photo
-from vitcli.data.augment import Augment, Chance
-from vitcli.data.folder import FolderData
-from vitcli.data.mixing import Chances, gather, mix, vary
-from vitcli.data.shapes import ShapesData
+from vitcli.data.augment.augment import Augment, Chance
+from vitcli.data.augment.device import Chances, gather, mix, vary
+from vitcli.data.layouts.folder import FolderData
+from vitcli.data.layouts.shapes import ShapesData
 from vitcli.preprocess import Preprocess
 
 FILL = (1, 2, 3)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitcli.data.images import EncodedPicture, strict
-from vitcli.data.inspection import SOUND, UNREADABLE, inspect
-from vitcli.data.picture import UnreadableImage
-from vitcli.data.pixels import Way
+from vitcli.images.decode.encoded import EncodedPicture, strict
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.pixels import Way
+from vitcli.images.index.facts import SOUND, UNREADABLE, inspect
 from vitcli.preprocess import Region
 
 WIDTH, HEIGHT = 48, 32

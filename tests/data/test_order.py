@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitcli.data.order import (
+from vitcli.data.batches.order import (
     Plan,
     Spot,
     balanced,

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.data.conftest import photo
-from vitcli.data.picture import Pixels
-from vitcli.data.pixels import Way, resample
+from vitcli.images.decode.picture import Pixels
+from vitcli.images.decode.pixels import Way, resample
 from vitcli.preprocess import Interpolation, Preprocess, Region
 
 PICTURE = np.array(photo(0, (90, 60)))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.data.conftest import photo
-from vitcli.data.policy import Policy, vary
+from vitcli.data.augment.policy import Policy, vary
 
 PLANES = np.array(photo(0, (32, 32))).transpose(2, 0, 1)
 FILL = (124, 116, 104)

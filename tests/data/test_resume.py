@@ -14,9 +14,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from vitcli.data.augment import Augment
-from vitcli.data.samples import Batch
-from vitcli.data.shapes import ShapesData
+from vitcli.data.augment.augment import Augment
+from vitcli.data.batches.samples import Batch
+from vitcli.data.layouts.shapes import ShapesData
 from vitcli.preprocess import Preprocess
 
 BATCHES = 4

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vitcli.data.drawing import KINDS, draw
-from vitcli.data.images import open_image
-from vitcli.data.listing import Listing
-from vitcli.data.shapes import ShapesData
+from vitcli.data.layouts.drawing import KINDS, draw
+from vitcli.data.layouts.shapes import ShapesData
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.decode.encoded import open_image
+from vitcli.images.index.listing import Listing
 from vitcli.preprocess import Preprocess
 
 SMALL = Preprocess(size=(32, 40), crop_fraction=1.0)

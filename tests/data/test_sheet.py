@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vitcli.data.augment import Augment
-from vitcli.data.samples import Batch
-from vitcli.data.shapes import ShapesData
+from vitcli.data.augment.augment import Augment
+from vitcli.data.batches.samples import Batch
+from vitcli.data.layouts.shapes import ShapesData
 from vitcli.data.sheet import CAPTION, MARGIN, SIDE, caption, draw_sheet, write_sheet
 from vitcli.preprocess import Preprocess
 

@@ -11,11 +11,11 @@ import simplejpeg
 from PIL import Image
 
 from tests.data.test_jpeg import encoded, noisy
-from vitcli.data import jpeg
-from vitcli.data.images import EncodedPicture
-from vitcli.data.picture import UnreadableImage
-from vitcli.data.pixels import Way
-from vitcli.data.shortened import shortened
+from vitcli.images.decode import jpeg
+from vitcli.images.decode.encoded import EncodedPicture
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.pixels import Way
+from vitcli.images.decode.shortened import shortened
 from vitcli.preprocess import Region
 
 SIZE = (333, 517)

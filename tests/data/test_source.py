@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.data.archive import Archive, open_source
-from vitcli.data.entries import Entry
-from vitcli.data.files import IMAGE_EXTENSIONS
-from vitcli.data.folder import FolderData
-from vitcli.data.picture import UnreadableImage
-from vitcli.data.source import Folder
+from vitcli.data.layouts.folder import FolderData
 from vitcli.errors import DataError
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.source.archive import Archive, open_source
+from vitcli.images.source.entries import Entry
+from vitcli.images.source.source import Folder
+from vitcli.images.source.walk import IMAGE_EXTENSIONS
 
 FILES = {f"{label}/{number}.png": f"{label}{number}".encode() * 50 for label in "ab" for number in range(12)}
 
@@ -112,7 +112,7 @@ def test_links_bombs_and_secrets_in_an_archive_are_counted_and_not_read(
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         opened.addfile(member)
     assert found_in(tmp_path / "link.tar") == ([], {"link": 1})
-    monkeypatch.setattr("vitcli.data.archive.MOST_BYTES", 500)
+    monkeypatch.setattr("vitcli.images.source.archive.MOST_BYTES", 500)
     write_tar(tmp_path / "large.tar", {"a/0.jpg": bytes(501)})
     assert found_in(tmp_path / "large.tar")[0] == []
 

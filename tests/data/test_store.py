@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from vitcli.data import copies, store
-from vitcli.data.augment import Augment
-from vitcli.data.folder import FolderData
-from vitcli.data.samples import Batch
-from vitcli.data.shapes import ShapesData
+from vitcli.data.augment.augment import Augment
+from vitcli.data.batches.samples import Batch
+from vitcli.data.layouts.folder import FolderData
+from vitcli.data.layouts.shapes import ShapesData
 from vitcli.errors import ConfigError
+from vitcli.images.cache import copies, store
 from vitcli.preprocess import Preprocess
 
 PHOTOS = [f"{split}/{label}/{number}.jpg" for split in ("train", "val") for label in "ab" for number in range(6)]
@@ -134,8 +134,9 @@ def test_too_little_room_is_one_line_before_anything_is_written(photos: Path, mo
 
 BUILD = """
 import sys, time
-from vitcli.data import copies, store
-from vitcli.data.folder import FolderData
+from vitcli.images.cache import copies
+from vitcli.images.cache import store
+from vitcli.data.layouts.folder import FolderData
 from vitcli.preprocess import Preprocess
 take, calls = copies.Shrunk.take, []
 def slow(self, picture):
@@ -166,9 +167,10 @@ def test_a_build_that_was_killed_changes_nothing_and_leaves_nothing(photos: Path
 HOLD = """
 import sys, time
 from pathlib import Path
-from vitcli.data import copies, store
+from vitcli.images.cache import copies
+from vitcli.images.cache import store
 store.SHARED_MEMORY = Path(sys.argv[1]) / "memory"
-from vitcli.data.folder import FolderData
+from vitcli.data.layouts.folder import FolderData
 from vitcli.preprocess import Preprocess
 data = FolderData(sys.argv[1], preprocess=Preprocess(size=(16, 16)), cache="ram", cache_dir=sys.argv[1] + "/kept")
 data.setup("fit")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.data.unlabelled import UnlabelledData
+from vitcli.data.layouts.unlabelled import UnlabelledData
 from vitcli.errors import DataError
 from vitcli.preprocess import Preprocess
 

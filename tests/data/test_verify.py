@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.data import verify
-from vitcli.data.folder import FolderData
-from vitcli.data.index import Index, index_file
-from vitcli.data.inspection import UNKNOWN
-from vitcli.data.quarantine import read_quarantine, write_quarantine
-from vitcli.data.unlabelled import UnlabelledData
+from vitcli.data.layouts.folder import FolderData
+from vitcli.data.layouts.unlabelled import UnlabelledData
 from vitcli.errors import DataError
+from vitcli.images.index import look_through as verify
+from vitcli.images.index.facts import UNKNOWN
+from vitcli.images.index.index import Index, index_file
+from vitcli.images.index.quarantine import read_quarantine, write_quarantine
 
 PHOTOS = [f"{split}/{label}/{number}.jpg" for split in ("train", "val") for label in "ab" for number in range(10)]
 

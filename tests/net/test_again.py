@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vitcli.net import Linformer, VanillaTransformer, ViT
-from vitcli.net import again as module
-from vitcli.net.again import again
+from vitcli.net.kernels import recompute as module
+from vitcli.net.kernels.recompute import again
 
 FAULTS = """
 import resource, sys, torch
@@ -63,7 +63,7 @@ def test_computing_again_keeps_less_and_changes_no_bit(
     found = {}
     for limit in (2**40, 0):
         monkeypatch.setattr(module, "LARGE_BYTES", limit)
-        monkeypatch.setattr("vitcli.net.mixture.KEPT_BYTES", limit)
+        monkeypatch.setattr("vitcli.net.kernels.softmax.KEPT_BYTES", limit)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
             found[limit] = kept_bytes(net, images)
     assert found[0][0] < 0.9 * found[2**40][0]

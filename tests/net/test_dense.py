@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vitcli.net import dense as module
-from vitcli.net.dense import Dense, by_onednn, dense, has_bfloat16, in_bfloat16, product_of
+from vitcli.net.kernels import dense as module
+from vitcli.net.kernels.dense import Dense, by_onednn, dense, has_bfloat16, in_bfloat16, product_of
 
 WITH_ONEDNN = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"),

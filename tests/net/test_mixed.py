@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitcli.net import mixed as module
-from vitcli.net.mixed import is_mixed, mixed
+from vitcli.net.kernels import half as module
+from vitcli.net.kernels.half import is_mixed, mixed
 
 ROOT = Path(__file__).parents[2]
 COMPILED = """
 import torch
-from vitcli.net import mixed as module
-from vitcli.net.dense import dense
+from vitcli.net.kernels import half as module
+from vitcli.net.kernels.dense import dense
 
 module.DEVICE, module.LARGE_WEIGHTS, module.MANY_SUMS = "cpu", 28, 20
 inputs, bias = torch.randn(5, 3, 7), torch.randn(4, requires_grad=True)

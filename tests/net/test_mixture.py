@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitcli.net.mixture import mixture
+from vitcli.net.kernels.softmax import mixture
 
 
 @pytest.mark.parametrize("autocast", [True, False])
@@ -24,7 +24,7 @@ def test_half_precision_training_equals_the_fused_kernel_within_rounding(autocas
 def test_every_kernel_has_the_same_gradients(monkeypatch):
     gradients = []
     for pairs in (0, 2**20):
-        monkeypatch.setattr("vitcli.net.mixture.PLAIN_PAIRS", pairs)
+        monkeypatch.setattr("vitcli.net.kernels.softmax.PLAIN_PAIRS", pairs)
         torch.manual_seed(1)
         parts = [torch.randn(2, 3, 9, 16, dtype=torch.bfloat16, requires_grad=True) for _ in range(3)]
         gradients.append(torch.autograd.grad(mixture(*parts, dropout=0.0).float().square().sum(), parts))

@@ -126,7 +126,7 @@ def test_an_imported_backend_is_found_by_its_path():
 
 
 def test_the_long_path_is_known_too():
-    assert type(build({"backend": {"class_path": "vitcli.net.backend.Linformer"}}).backend) is Linformer
+    assert type(build({"backend": {"class_path": "vitcli.net.transformer.linformer.Linformer"}}).backend) is Linformer
 
 
 @pytest.mark.parametrize("path", ["colorsys.rgb_to_hsv", "torch.nn.Linear", "vitcli.net.Backend", "os.system", ""])

@@ -20,8 +20,8 @@ import torch
 from tests.conftest import TINY
 from vitcli.__main__ import main
 from vitcli.errors import DataError
-from vitcli.train import checkpoint_files
-from vitcli.train.checkpoint_files import CheckpointFiles, is_same
+from vitcli.train.safety import write as checkpoint_files
+from vitcli.train.safety.write import CheckpointFiles, is_same
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.accelerator", "cpu", *TINY]
 
@@ -29,7 +29,7 @@ FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.acce
 WRITER = """
 import sys, torch
 from pathlib import Path
-from vitcli.train.checkpoint_files import CheckpointFiles
+from vitcli.train.safety.write import CheckpointFiles
 files = CheckpointFiles()
 for step in range(1000):
     content = {"global_step": step, "state_dict": {"weight": torch.full((2_000_000,), float(step))}}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from vitcli.train.csv_log import MetricsCsv
+from vitcli.train.output.csv_log import MetricsCsv
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.train import progress
-from vitcli.train.progress import LossBar
+from vitcli.train.output import console as progress
+from vitcli.train.output.console import LossBar
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "2", *TINY, *CPU]
 

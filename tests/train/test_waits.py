@@ -20,10 +20,10 @@ from torch.utils._pytree import tree_leaves
 from tests.conftest import CPU, TINY
 from vitcli import net
 from vitcli.__main__ import main
-from vitcli.data.augment import Augment, Chance
-from vitcli.data.mixing import gather, vary
+from vitcli.data.augment.augment import Augment, Chance
+from vitcli.data.augment.device import gather, vary
 from vitcli.train import Classifier
-from vitcli.train.keep_last import KeepLast
+from vitcli.train.safety.last import KeepLast
 
 
 class Made(TorchFunctionMode):

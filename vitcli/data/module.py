@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vitcli.data.batches import Batches, Split
-from vitcli.data.copies import Ready, Shrunk
-from vitcli.data.listing import Listing
-from vitcli.data.quarantine import read_quarantine
-from vitcli.data.samples import cores
-from vitcli.data.store import Cache, stored
-from vitcli.data.verify import check_errors, unusable
+from vitcli.data.batches.datamodule import Batches, Split
+from vitcli.data.batches.samples import cores
 from vitcli.errors import ConfigError
+from vitcli.images.cache.copies import Ready, Shrunk
+from vitcli.images.cache.store import Cache, stored
+from vitcli.images.index.listing import Listing
+from vitcli.images.index.look_through import check_errors, unusable
+from vitcli.images.index.quarantine import read_quarantine
 from vitcli.run import CACHE, RunOptions
 
 OnError = Literal["skip", "fail"]

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
+    from vitcli.data.batches.samples import Batch
     from vitcli.data.module import ImageData
-    from vitcli.data.samples import Batch
 
 MOST = 24
 SIDE = 160

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vitcli.net.dense import Dense
+from vitcli.net.kernels.dense import Dense
 
 STD = 0.02
 

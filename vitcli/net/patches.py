@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitcli.errors import ConfigError
-from vitcli.net.dense import dense, product_of
 from vitcli.net.init import small
+from vitcli.net.kernels.dense import dense, product_of
+from vitcli.net.kernels.traced import seen_through
 from vitcli.net.limits import at_least_one, shown, sides
-from vitcli.net.watched import seen_through
 
 # numbers that are cut at once: so many fit into the caches of a core, twice
 PIECE = 1_000_000

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Linformer, VanillaTransformer
-from vitcli.net.contract import Backend, arguments, class_path, is_plain
+from vitcli.net.backend import Backend, arguments, class_path, is_plain
 from vitcli.net.limits import sides
+from vitcli.net.transformer.linformer import Linformer, VanillaTransformer
 from vitcli.net.vit import ViT
 
 LARGEST_NUMBER = 2**20

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Linformer, VanillaTransformer
-from vitcli.net.contract import Backend, class_path
+from vitcli.machine.malloc import keep_freed_blocks
+from vitcli.net.backend import Backend, class_path
 from vitcli.net.init import linear, table
 from vitcli.net.limits import above_zero, at_least_one, one_of, share
-from vitcli.net.malloc import keep_freed_blocks
 from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
-from vitcli.net.stack import Stack
 from vitcli.net.tokens import Tokens
+from vitcli.net.transformer.linformer import Linformer, VanillaTransformer
+from vitcli.net.transformer.stack import Stack
 
 Pool = Literal["cls", "mean", "mean_patches", "attention"]
 FinalNorm = Literal["before_pool", "after_pool", "none"]

@@ -19,9 +19,9 @@ from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
 from vitcli.preprocess import Preprocess
 from vitcli.train.balance import ClassWeights, check_weights, weights_of
-from vitcli.train.checkpoint import read_checkpoint
 from vitcli.train.metrics import collection, mean_loss, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
+from vitcli.weights.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRScheduler

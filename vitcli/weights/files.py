@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vitcli.errors import ConfigError, NoHeadError, WeightsError
+from vitcli.machine.atomic import replacing
 from vitcli.net import ViT, build
-from vitcli.replacing import replacing
 from vitcli.weights.importer import fill, import_net
-from vitcli.weights.table import Found, unwrap
+from vitcli.weights.tables.table import Found, unwrap
 
 NET = "net"
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
-from vitcli.weights.table import Found, Source, Wanted, describe, listed, unwrap
-from vitcli.weights.timm import TIMM
-from vitcli.weights.torchvision import TORCHVISION
-from vitcli.weights.vit_pytorch import VIT_PYTORCH
+from vitcli.weights.tables.table import Found, Source, Wanted, describe, listed, unwrap
+from vitcli.weights.tables.timm import TIMM
+from vitcli.weights.tables.torchvision import TORCHVISION
+from vitcli.weights.tables.vit_pytorch import VIT_PYTORCH
 
 SOURCES = {source.name: source for source in (TIMM, TORCHVISION, VIT_PYTORCH)}
 # what evaluation does not see, so no tensor shows it

@@ -13,9 +13,9 @@ from torch import Tensor
 from vitcli.errors import WeightsError
 from vitcli.net import Linformer, LinformerAttention, VanillaTransformer, ViT, resample
 from vitcli.net.resample import PROJECTIONS, Resampling
-from vitcli.net.stack import Stack
+from vitcli.net.transformer.stack import Stack
 from vitcli.weights.importer import imported
-from vitcli.weights.table import listed
+from vitcli.weights.tables.table import listed
 
 # the shapes of tensors do not show these, and another value is another function
 HIDDEN = ("norm_eps", "positions")

@@ -1,0 +1,1 @@
+"""The verbs that need a Trainer: fit, validate, test and predict."""

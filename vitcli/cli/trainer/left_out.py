@@ -1,0 +1,26 @@
+"""What fit trains on, and what it leaves out, in the folder of the run."""
+
+from __future__ import annotations
+
+from vitcli.data import ImageData
+from vitcli.data.sheet import write_sheet
+from vitcli.images.source.walk import printable
+from vitcli.run import Run
+from vitcli.table.row import write_left_out
+
+
+def show_images(run: Run, data: ImageData) -> list[str]:
+    """Write samples.png, and left_out.csv where something is left out; a line on that, if so.
+
+    Args:
+        run: The run.
+        data: Its images, found and looked at.
+    """
+    write_sheet(data, run.samples)
+    left_out = [(split, *pair) for split, found in data.left_out.items() for pair in found.items()]
+    if not left_out:
+        return []
+    write_left_out(run.left_out, left_out)
+    split, path, reason = left_out[0]
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    return [f"left out for this run: {split} image {printable(path)}: {reason}{more}; {run.left_out}"]

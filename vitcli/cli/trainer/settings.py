@@ -1,0 +1,103 @@
+"""What vitcli asks of Lightning's Trainer where the user asks for nothing else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Callback
+
+from vitcli.errors import ConfigError
+from vitcli.net.kernels.dense import has_bfloat16
+from vitcli.train.output.console import LossBar
+
+DEFAULT_EPOCHS = 20
+TRAINER_DEFAULTS = {
+    "gradient_clip_val": 1.0,
+    "log_every_n_steps": 10,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+}
+# Lightning takes all of them for bf16-mixed on a CPU
+MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
+
+
+def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict[str, Any]:
+    """What the Trainer is given beside what the config says of it, and what it is not given.
+
+    Args:
+        trainer: The config of the Trainer.
+        root: Folder that holds the runs.
+        own: Our callbacks; a progress bar is added where there is a terminal to draw it on.
+
+    Raises:
+        ConfigError: A setting under which the numbers would be wrong, or the run would have no end.
+    """
+    if trainer.use_distributed_sampler:
+        raise ConfigError(
+            "trainer.use_distributed_sampler true: vitcli deals the images out to the processes itself, each "
+            "exactly once, where Lightning's sampler repeats some; leave it out"
+        )
+    if trainer.max_epochs == -1 and trainer.max_steps == -1:
+        raise ConfigError(
+            "trainer.max_epochs -1: the learning rate has to know where the run ends; "
+            "give a number of epochs, or trainer.max_steps"
+        )
+    shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
+    if shown:
+        # the same bar everywhere; Lightning takes another one where rich happens to be installed
+        own.append(LossBar())
+    settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or root, "enable_progress_bar": shown}
+    if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
+        settings["max_epochs"] = DEFAULT_EPOCHS
+    if is_slower_mixed(trainer):
+        settings["precision"] = "32-true"
+    return settings
+
+
+def is_slower_mixed(trainer: Namespace) -> bool:
+    """Whether mixed precision was asked for on a processor that has no arithmetic for it.
+
+    Who asks for it wants it faster and smaller. On such a processor, as in most laptops, torch takes 90 times as long
+    for a product in bfloat16 as in float32 (docs/results.md, 2026-11-25).
+
+    Args:
+        trainer: The config of the Trainer.
+    """
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.accelerator.is_available())
+    return on_cpu and str(trainer.precision) in MIXED and not has_bfloat16()
+
+
+def take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
+    """Take WandbLogger out of a trainer's config: it is built when the run's folder, which keeps its id, is known."""
+    given = trainer.logger
+    listed = given if isinstance(given, list) else [given]
+    wandb = [one for one in listed if isinstance(one, Namespace) and one.class_path.endswith(".WandbLogger")]
+    if wandb:
+        trainer.logger = [one for one in listed if one not in wandb] or None
+    return [one.init_args.as_dict() if one.get("init_args") else {} for one in wandb]
+
+
+def quieten() -> None:
+    """Silence what Lightning and its friends say about themselves, and nothing else."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # a line, as everything else that the user is told
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
+    for message in (
+        ".*instantiate_classes.*deprecated.*",
+        ".*`LightningCLI`'s args parameter.*",
+        ".*number of training batches .* is smaller than the logging interval.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*does not have many workers.*",
+        ".*The dirpath has changed from.*",
+        ".*dataloader is not resumable.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

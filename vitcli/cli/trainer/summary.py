@@ -1,0 +1,65 @@
+"""The last lines of a verb: what was reached, and where it lies."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from vitcli.run import Run
+from vitcli.train.output.predictions import PredictionWriter
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+
+KEPT = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv", "config.yaml")
+
+
+def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
+    """The last lines of a verb; validate and test also write their scores into the run's folder.
+
+    Args:
+        verb: fit, validate, test or predict.
+        trainer: The trainer that has done it.
+        run: The run.
+        checkpoint: The checkpoint that was used.
+    """
+    if verb == "fit":
+        return _fit(trainer, run)
+    if verb == "predict":
+        return _table(trainer)
+    return _scores(verb, trainer, run, checkpoint)
+
+
+def _fit(trainer: pl.Trainer, run: Run) -> list[str]:
+    saver = next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
+    best = saver.best_model_score
+    reached = f", best {saver.monitor} {float(best):.4f}" if best is not None else ""
+    return [
+        f"done: {trainer.current_epoch} epochs, {trainer.global_step} steps{reached}",
+        f"run: {run.folder} ({', '.join(name for name in KEPT if (run.folder / name).is_file())})",
+        f"next: vitcli test --ckpt_path {run.folder}",
+    ]
+
+
+def _scores(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
+    scores = {key: float(value) for key, value in sorted(trainer.callback_metrics.items())}
+    path = run.scores(verb)
+    # JSON has no word for a number that is none, such as the AUROC of a single class
+    numbers = {key: None if math.isnan(value) else value for key, value in scores.items()}
+    path.write_text(json.dumps({"checkpoint": str(checkpoint), **numbers}, indent=2) + "\n", encoding="utf-8")
+    lines = [f"{key} {value:.6f}" for key, value in scores.items()]
+    table = _table(trainer) if verb == "test" else []
+    return [*lines, *table, f"scores: {path}"]
+
+
+def _table(trainer: pl.Trainer) -> list[str]:
+    writer = next(callback for callback in trainer.callbacks if isinstance(callback, PredictionWriter))  # type: ignore[attr-defined]
+    merged = writer.merged
+    assert merged is not None
+    earlier = [f"the earlier table is now {merged.kept}"] if merged.kept else []
+    unreadable = f", {merged.errors} of them unreadable (status=error)" if merged.errors else ""
+    return [*earlier, f"table: {writer.table}", f"{merged.rows:,} images{unreadable}"]

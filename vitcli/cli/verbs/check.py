@@ -1,0 +1,171 @@
+"""``vitcli check``: look at every image of a set once, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+import vitcli
+from vitcli.cli.parser_errors import one_line, users_mistake
+from vitcli.data import CatsDogsData, FolderData, ImageData, ManifestData, UnlabelledData
+from vitcli.data.layouts.cats_dogs import kind
+from vitcli.data.layouts.labelled import LabelledFiles
+from vitcli.data.layouts.manifest import TABLES
+from vitcli.data.sheet import write_sheet
+from vitcli.errors import ConfigError, DataError, UserError
+from vitcli.images.check.findings import Finding, Health, examine
+from vitcli.images.index.quarantine import write_quarantine
+from vitcli.images.source.archive import open_source
+from vitcli.images.source.walk import IMAGE_EXTENSIONS, extension, printable
+from vitcli.machine.atomic import replacing
+from vitcli.run import RunOptions
+
+MOST_CLASSES = 12
+
+
+def run(words: Sequence[str]) -> int:
+    """Do the check.
+
+    Args:
+        words: The words after ``vitcli check``.
+
+    Returns:
+        Exit code: 0 nothing found, 2 a mistake of the user's, told in one line, 3 findings.
+    """
+    try:
+        return _check(words)
+    except (UserError, ValueError) as error:
+        told = users_mistake(error)
+        if told is None:
+            raise
+        print(f"vitcli check: error: {' '.join(told.split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vitcli check: stopped; what was seen is kept, and is not looked at again", file=sys.stderr)
+        return 130
+
+
+def _check(words: Sequence[str]) -> int:
+    config = _parse(words)
+    data: ImageData = config.data
+    if not isinstance(data, LabelledFiles | UnlabelledData):
+        raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
+    root = Path(data.root)
+    out = Path(config.out) if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
+    parts = data.look_at_all()
+    health = examine(parts, data.source, data.max_pixels)
+    out.mkdir(parents=True, exist_ok=True)
+    written = [_write_json(out / "check.json", str(root), health)]
+    if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
+        written.append(out / "samples.png")
+    if config.quarantine:
+        write_quarantine(config.quarantine, health.quarantine)
+    print("\n".join(_told(str(root), health)))
+    print(f"check: {', '.join(map(str, written))}")
+    if config.quarantine:
+        print(f"quarantine: {config.quarantine} ({len(health.quarantine):,} images), for --data.quarantine")
+    return 3 if health.findings else 0
+
+
+def _parse(words: Sequence[str]) -> Any:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("root", nargs="?")
+    first.add_argument("--data.root", dest="data_root")
+    try:
+        told, _ = first.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error.argument_name}: {error.message}") from error
+    root = told.root if words and told.root == words[0] else told.data_root
+    if root is None:
+        raise ConfigError("ROOT is missing: name a folder of images, a zip or tar of one, or a table that lists them")
+    rest = list(words)[1:] if words[0] == root else list(words)
+    parser = _parser()
+    chosen = [] if any(word == "--data" or word.startswith("--data=") for word in rest) else ["--data", guess(root)]
+    try:
+        config: Namespace = parser.parse_args([*chosen, *rest, "--data.root", root])
+        return parser.instantiate_classes(config)
+    except argparse.ArgumentError as error:
+        raise ConfigError(one_line(str(error), parser, words)) from error
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="vitcli check", exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--out", type=str | None, help="Folder for check.json and samples.png.")
+    parser.add_argument("--quarantine", type=str | None, help="A list of images to leave out, to be written.")
+    parser.add_subclass_arguments(ImageData, "data")
+    return parser
+
+
+def guess(root: str) -> str:
+    """The class of image data that a root looks like.
+
+    Raises:
+        DataError: There is no such root.
+    """
+    if extension(root) in TABLES:
+        return ManifestData.__name__
+    source = open_source(root)
+    try:
+        if len(FolderData(root).find_classes()) >= 2:
+            return FolderData.__name__
+    except DataError:
+        pass
+    found, _ = source.files("", IMAGE_EXTENSIONS)
+    inner = (path.partition("/")[2] for path in found.paths)
+    if any(map(kind, found.paths)) or any(map(kind, inner)):
+        return CatsDogsData.__name__
+    return UnlabelledData.__name__
+
+
+def _write_sheet(data: LabelledFiles, file: Path) -> bool:
+    try:
+        data.classes = data.classes or data.find_classes()
+        return write_sheet(data, file)
+    except DataError:
+        # told among the findings
+        return False
+
+
+def _write_json(path: Path, root: str, health: Health) -> Path:
+    content = {"root": root, "vitcli_version": vitcli.__version__, **asdict(health)}
+    # names that are no UTF-8 are written with backslashes
+    text = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    with replacing(path) as part:
+        part.write_bytes(text + b"\n")
+    return path
+
+
+def _told(root: str, health: Health) -> list[str]:
+    total = sum(sum(counts.values()) for counts in health.counts.values())
+    lines = [f"{root}: {total:,} images", *_table(health.counts)]
+    for title, found in (("findings", health.findings), ("notes", health.notes)):
+        if found:
+            lines += ["", f"{title}:", *map(_line, found)]
+    if not health.findings:
+        lines += ["", "nothing found that would have to be mended"]
+    return lines
+
+
+def _line(finding: Finding) -> str:
+    return f"  {finding.kind:<24} {finding.what}"
+
+
+def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    names = list(dict.fromkeys(name for held in counts.values() for name in held))
+    shown = names[:MOST_CLASSES]
+    heads = [*map(printable, shown), *(["..."] if len(names) > len(shown) else []), "all"]
+    rows = [["", *heads]]
+    for split, held in counts.items():
+        more = ["..."] if len(names) > len(shown) else []
+        rows.append([split, *(f"{held.get(name, 0):,}" for name in shown), *more, f"{sum(held.values()):,}"])
+    if len(heads) == 1 or names == [""]:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -1,0 +1,82 @@
+"""``vitcli import``: other people's weights as a file of ours, with names for its classes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, final
+
+from vitcli.errors import UserError, WeightsError
+from vitcli.weights import save_tensors
+from vitcli.weights.pretrained import open_pretrained
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    """argparse exits by itself on an unknown option, whatever it is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise argparse.ArgumentError(None, message)
+
+
+def run(words: Sequence[str]) -> int:
+    """Do the import.
+
+    Args:
+        words: The words after ``vitcli import``.
+
+    Returns:
+        Exit code: 0 done, 2 a mistake of the user's, told in one line.
+    """
+    try:
+        said = vars(_parser().parse_args(list(words)))
+        file, out, names = said.pop("file"), Path(said.pop("out")), said.pop("classes")
+        pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
+        classes = _names(names, pretrained.net.classes) if names else pretrained.classes
+        if out.suffix != ".safetensors":
+            raise WeightsError(f"--out {out}: tensors are written as safetensors; let the name end in .safetensors")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        extra = {"classes": list(classes)} if classes else {}
+        save_tensors(pretrained.net, out, preprocess=pretrained.preprocess, source=pretrained.resampling, **extra)
+    except argparse.ArgumentError as error:
+        print(f"vitcli import: error: {error}", file=sys.stderr)
+        return 2
+    except UserError as error:
+        print(f"vitcli import: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    net = pretrained.net
+    count = sum(parameter.numel() for parameter in net.parameters())
+    print(f"net: {type(net.backend).__name__}, {net.tokens} tokens x {net.dim}, {count:,} parameters")
+    print(f"weights: {out} ({net.classes} classes{'' if classes else ', without names'})")
+    print(f"next: vitcli fit --weights {out} --data.root photos")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="vitcli import", exit_on_error=False, add_help=False, allow_abbrev=False)
+    parser.add_argument("file")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--source", choices=["auto", "timm", "torchvision", "vit_pytorch"])
+    parser.add_argument("--heads", type=int)
+    parser.add_argument("--image_size", type=int, nargs="+")
+    parser.add_argument("--patch_size", type=int, nargs="+")
+    parser.add_argument("--pool", choices=["cls", "mean", "mean_patches"])
+    parser.add_argument("--norm_eps", type=float)
+    parser.add_argument("--activation", choices=["gelu", "gelu_tanh", "quick_gelu"])
+    parser.add_argument("--classes", help="a text file with a class name on each line")
+    return parser
+
+
+def _names(path: str, count: int) -> tuple[str, ...]:
+    """The names of a text file, a line each; a leading WordNet id such as n02123045 is left out."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"--classes {path}: cannot be read: {error}") from error
+    names = [line.partition(" ")[2] if line[:1] == "n" and line[1:9].isdigit() else line for line in lines if line]
+    if len(names) != count:
+        raise WeightsError(f"--classes {path}: has {len(names)} names, but the net has {count} classes")
+    distinct = [f"{name} ({number})" if name in names[:number] else name for number, name in enumerate(names)]
+    return tuple(distinct)

@@ -1,0 +1,1 @@
+"""Random augmentation of training images: what is drawn, and how it is applied."""

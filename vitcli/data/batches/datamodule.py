@@ -1,0 +1,234 @@
+"""In which batches do images reach a step? Loaders that are the same for any workers, and resume exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import Any, Literal
+from weakref import WeakSet
+
+from lightning.pytorch import LightningDataModule
+
+from vitcli.data.augment.augment import Augment
+from vitcli.data.augment.device import mix, vary
+from vitcli.data.batches.loader import Loader
+from vitcli.data.batches.order import (
+    BatchKey,
+    Plan,
+    Sampler,
+    epoch_length,
+    evaluation_batches,
+    training_batches,
+    training_order,
+)
+from vitcli.data.batches.position import Counted, check_counted, names_and_labels, position
+from vitcli.data.batches.samples import Batch, Samples, cores
+from vitcli.errors import ConfigError
+from vitcli.images.decode.encoded import MAX_PIXELS
+from vitcli.images.index.listing import Listing
+from vitcli.preprocess import Preprocess
+
+Split = Literal["train", "val", "test", "predict"]
+MOST_WORKERS = 16
+
+# Shared defaults of the concrete classes: frozen, so one instance serves all.
+PREPROCESS = Preprocess()
+AUGMENT = Augment()
+
+
+class Batches(LightningDataModule, ABC):
+    """Images with labels in up to four splits, as loaders of batches; order and augmentation are decided here.
+
+    Args:
+        preprocess: The deterministic way into the net; follows the model.
+        classes: Names of the classes in the order of the model's outputs; follows the model, empty reads the folders.
+        augment: The random way into the net, for training only.
+        sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
+        batch_size: Images in one batch of one process.
+        num_workers: Processes that read images, for each training process, on all of its cores together; null chooses
+            by the machine.
+        max_pixels: Larger images are not decoded.
+        seed: Seed of the order and of the augmentation, from 0; follows the run.
+
+    Raises:
+        ConfigError: A number out of range, or a class that is named twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        preprocess: Preprocess = PREPROCESS,
+        classes: tuple[str, ...] = (),
+        augment: Augment = AUGMENT,
+        sampler: Sampler = "shuffle",
+        batch_size: int = 64,
+        num_workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ConfigError(f"data.batch_size {batch_size}: below 1 - a batch holds at least one image")
+        if num_workers is not None and num_workers < 0:
+            raise ConfigError(f"data.num_workers {num_workers}: below 0 - 0 reads images in the training process")
+        if max_pixels < 1:
+            raise ConfigError(f"data.max_pixels {max_pixels}: below 1 - {MAX_PIXELS} is usual")
+        if seed < 0:
+            raise ConfigError(f"data.seed {seed}: below 0 - give a whole number from 0 up")
+        twice = sorted({name for name in classes if list(classes).count(name) > 1})
+        if twice:
+            raise ConfigError(f"data.classes {list(classes)}: {twice[0]!r} is named twice - name each class once")
+        self.preprocess = preprocess
+        self.classes = tuple(classes)
+        self.augment = augment
+        self.sampler: Sampler = sampler
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.max_pixels = max_pixels
+        self.seed = seed
+        # Lightning otherwise refuses a process that has no image of a small test set.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+        self._counted: Counted = {}
+        # Weakly, as a loader knows this module: a circle would be left to the garbage collector.
+        self._loaders: WeakSet[Loader] = WeakSet()
+
+    def __getstate__(self) -> dict[str, object]:
+        # For strategies that spawn processes; worker processes belong to the one that started them.
+        return {name: value for name, value in self.__dict__.items() if name != "_loaders"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._loaders = WeakSet()
+
+    @abstractmethod
+    def listing(self, split: Split) -> Listing:
+        """The samples of a split.
+
+        Raises:
+            DataError: The folder does not hold what the split needs.
+        """
+
+    def state_dict(self) -> Counted:  # type: ignore[override]
+        """What a checkpoint must know to go on in the middle of an epoch."""
+        listing = self.listing("train")
+        return {
+            "images": len(listing),
+            "global_batch": self.batch_size * self._ranks()[1],
+            "order": f"{self.sampler}, {self.augment.repeats}",
+            "files": names_and_labels(listing),
+        }
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Remember the batches in which a checkpoint counted."""
+        self._counted = state_dict
+
+    def teardown(self, stage: str) -> None:
+        """Ends the threads and worker processes of a stage."""
+        while self._loaders:
+            self._loaders.pop().close()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Ends the threads and worker processes of a stage that was broken off."""
+        self.teardown("")
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Does with a batch, on its device, what was drawn for it."""
+        return self.varied(batch)
+
+    def varied(self, batch: Batch) -> Batch:
+        """A batch of training after everything that was drawn for it; others are left as they are."""
+        chances = batch.pop("chances", None)
+        if chances is None:
+            return batch
+        batch["image"] = vary(batch["image"], chances, self.augment, self.preprocess.fill)
+        if self.augment.mixes:
+            batch["image"], batch["target"] = mix(
+                batch["image"], batch["label"], len(self.classes), chances.seed, self.augment
+            )
+        return batch
+
+    def train_dataloader(self) -> Loader:
+        """Augmented batches in the sampler's order; after resuming, those that were still to come."""
+        return self._loader(self.listing("train"), self.augment, self._training_plan, self._training_length)
+
+    def val_dataloader(self) -> Loader:
+        """Every sample of val once."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> Loader:
+        """Every sample of test once."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> Loader:
+        """Every sample of predict once."""
+        return self._evaluation_loader("predict")
+
+    def samples(self, listing: Listing, augment: Augment | None, threads: int) -> Samples:
+        """What makes batches of a listing.
+
+        Args:
+            listing: The samples.
+            augment: The random way into the net; None for evaluation.
+            threads: How many pictures are read at once.
+        """
+        return Samples(
+            listing,
+            self.preprocess,
+            augment,
+            self.seed,
+            rank=self._ranks()[0],
+            max_pixels=self.max_pixels,
+            threads=threads,
+        )
+
+    def _evaluation_loader(self, split: Split) -> Loader:
+        listing = self.listing(split)
+        plan = partial(self._evaluation_plan, len(listing))
+        return self._loader(listing, None, plan, partial(self._evaluation_length, len(listing)))
+
+    def _loader(self, listing: Listing, augment: Augment | None, plan: Any, length: Any) -> Loader:
+        device = self.trainer.strategy.root_device.type if self.trainer is not None else "cpu"
+        share = max(1, cores() // (self.trainer.num_devices if self.trainer is not None else 1))
+        workers = self.num_workers
+        if workers is None:
+            # on a CPU the cores are busy computing, and workers would only take them away
+            workers = 0 if device == "cpu" else min(MOST_WORKERS, share)
+        loader = Loader(
+            # fewer processes than cores read with several threads each
+            self.samples(listing, augment, max(1, share // max(1, workers))),
+            plan=plan,
+            length=length,
+            num_workers=workers,
+            pin_memory=device == "cuda",
+        )
+        self._loaders.add(loader)
+        return loader
+
+    def _ranks(self) -> tuple[int, int]:
+        """This process and the number of processes."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def _training_plan(self) -> Plan:
+        epoch, done = position(self.trainer)
+        if done and self._counted:
+            check_counted(self._counted, self.state_dict(), self.batch_size)
+        return self.training_plan(epoch)[done:]
+
+    def training_plan(self, epoch: int) -> Plan:
+        """All batches of this process in an epoch of training."""
+        rank, world = self._ranks()
+        labels, repeats = self.listing("train").labels, self.augment.repeats
+        order = training_order(labels, seed=self.seed, epoch=epoch, sampler=self.sampler, repeats=repeats)
+        return training_batches(order, epoch=epoch, batch_size=self.batch_size, rank=rank, world=world)
+
+    def _training_length(self) -> int:
+        return -(-epoch_length(self.listing("train").labels, self.sampler) // (self.batch_size * self._ranks()[1]))
+
+    def _evaluation_plan(self, count: int) -> Plan:
+        rank, world = self._ranks()
+        batches = evaluation_batches(count, batch_size=self.batch_size, rank=rank, world=world)
+        # a process without an image of a small set still takes part, with an empty batch: the others wait for it
+        return batches or ([BatchKey(0, 0, [])] if count else [])
+
+    def _evaluation_length(self, count: int) -> int:
+        return len(self._evaluation_plan(count))

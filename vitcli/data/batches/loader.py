@@ -1,0 +1,107 @@
+"""When is it decided which batches come next? When the first one is asked for, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, final
+
+import torch
+from torch.utils.data import DataLoader
+
+from vitcli.data.batches.order import BatchKey, Plan
+from vitcli.data.batches.samples import Batch, Samples
+
+
+@final
+class _Planned:
+    """The batches of the coming epoch; worker processes outlive it, because they are sent only keys."""
+
+    def __init__(self) -> None:
+        self.plan: Plan = []
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        return iter(self.plan)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+
+@final
+class Loader:
+    """An iterable of batches that looks at its plan only when the first batch is asked for.
+
+    Lightning calls ``iter()`` before it restores the progress of a resumed run, and again at the start of later
+    epochs; a loader that chose its samples in ``iter()`` would replay the wrong ones. What is skipped on resuming is
+    not in the plan and therefore not read from disk.
+
+    Without worker processes, the threads of the samples read a batch when it is asked for, on all cores: beside a
+    step on the same cores they would only slow it down. With them, batches are read ahead, each by the threads of one.
+
+    Args:
+        samples: Where samples are looked up.
+        plan: The batches still to come in the present epoch, for this process.
+        length: Number of batches of a whole epoch, for this process.
+        num_workers: Processes that read images; 0 reads them in this one.
+        pin_memory: Whether batches are put where a GPU can fetch them by itself.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        plan: Callable[[], Plan],
+        length: Callable[[], int],
+        num_workers: int,
+        pin_memory: bool,
+    ) -> None:
+        self.samples = samples
+        self._plan = plan
+        self._length = length
+        self._planned = _Planned()
+        # one key is one batch, and batches leave the samples whole
+        self._batches: DataLoader[Batch] = DataLoader(
+            samples,
+            batch_size=None,
+            sampler=_as_sampler(self._planned),
+            collate_fn=_as_it_is,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=pin_memory,
+            # A generator of its own: starting an epoch must not move the global random state.
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        return self._length()
+
+    def close(self) -> None:
+        """Ends the threads and the worker processes; the next epoch starts new ones.
+
+        Left to the garbage collector, each worker costs five seconds: its queue is closed before it is told to end.
+        """
+        self.samples.close()
+        workers = self._batches._iterator
+        self._batches._iterator = None
+        if workers is not None:
+            workers._shutdown_workers()  # type: ignore[attr-defined]
+
+    def state_dict(self) -> dict[str, int]:
+        """Nothing: the plan follows from the trainer's progress. By having it, Lightning knows that this resumes."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nothing to restore."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        self._planned.plan = self._plan()
+        if self._planned.plan:
+            yield from self._batches
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _as_sampler(planned: _Planned) -> Sequence[int]:
+    # The type of DataLoader knows only positions as keys; the class passes any key through.
+    return planned  # type: ignore[return-value]

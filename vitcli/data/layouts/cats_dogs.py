@@ -1,0 +1,155 @@
+"""Where are the cats and the dogs? In Kaggle's flat folder, its zip, class folders, or a download of Oxford's pets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from typing import Any, final
+
+from vitcli.data.batches.datamodule import Split
+from vitcli.data.layouts.labelled import LabelledFiles, part_of
+from vitcli.data.layouts.pets import IMAGES, download_pets
+from vitcli.errors import DataError
+from vitcli.images.index.listing import Listing
+from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows
+from vitcli.images.source.archive import open_source
+from vitcli.images.source.source import Folder, Source
+from vitcli.images.source.walk import check_folder
+
+CLASSES = ("cat", "dog")
+FOLDER_NAMES = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
+# What Microsoft's copy of the same photos is called inside its zip.
+INNER_FOLDERS = ("petimages",)
+FLAT_NAME = re.compile(r"(cat|dog)\.[0-9]+\.[a-z0-9]+", re.IGNORECASE)
+ARCHIVE = "train.zip"
+LAYOUTS = "cat.0.jpg and dog.0.jpg, folders cat and dog, or Kaggle's train.zip"
+
+
+def kind(path: str) -> str | None:
+    """Cat or dog, by the folder or by the name of a photo; None for neither."""
+    *folders, name = path.split("/")
+    if folders and folders[0].lower() in INNER_FOLDERS:
+        folders = folders[1:]
+    if folders:
+        return FOLDER_NAMES.get(folders[0].lower())
+    return name[:3].lower() if FLAT_NAME.fullmatch(name) else None
+
+
+@final
+class CatsDogsData(LabelledFiles):
+    """Cats and dogs, the binary example: found in any of the layouts in which these photos are handed around.
+
+    In the folder, or below it in ``train``, ``val`` and ``test``: files named ``cat.0.jpg`` and ``dog.0.jpg``, or
+    folders ``cat`` and ``dog`` (``cats``, ``dogs``, ``PetImages/Cat``). ``train.zip`` as downloaded from Kaggle is
+    read in place. Kaggle's ``test`` folder has no labels and is left alone; val and test are held out from train, the
+    same photos on every machine.
+
+    Args:
+        root: Folder of the photos, or train.zip itself.
+        download: Whether to download the Oxford-IIIT Pet photos (800 MB, CC BY-SA 4.0) into the folder, once.
+        **options: What all labelled files take.
+
+    Raises:
+        ConfigError: A number out of range.
+    """
+
+    def __init__(self, root: str, download: bool = False, **options: Any) -> None:
+        super().__init__(root, **options)
+        self.download = download
+
+    @property
+    def source(self) -> Source:
+        """Where the photos lie.
+
+        Raises:
+            DataError: There is no such folder or zip.
+        """
+        if self._source is None:
+            archive = os.path.join(self.root, ARCHIVE)
+            if self.download:
+                self._source = Folder(self.root, self.follow_links)
+            else:
+                self._source = open_source(archive if os.path.isfile(archive) else self.root, self.follow_links)
+        return self._source
+
+    def find_classes(self) -> tuple[str, ...]:
+        """Always cat and dog.
+
+        Raises:
+            DataError: There is no such folder or zip.
+        """
+        if not self.download and not os.path.isfile(self.root):
+            check_folder(self.root)
+        return CLASSES
+
+    def prepare_data(self) -> None:
+        """Downloads, in one process of each machine, what is not there yet, and finds what the stage needs.
+
+        Raises:
+            DataError: The network fails, or as setup raises it.
+        """
+        if self.download:
+            download_pets(self.root)
+        else:
+            self.find_classes()
+        super().prepare_data()
+
+    def list_split(self, split: Split) -> Listing:
+        """The photos of a split; predict lists those of test.
+
+        Raises:
+            DataError: There are no cats or no dogs, or the model's classes lack one of them.
+        """
+        classes = self.classes or CLASSES
+        for name in CLASSES:
+            if name not in classes:
+                raise DataError(
+                    f"data.root {self.root}: {name!r} is none of the model's classes {list(classes)} - "
+                    "CatsDogsData serves models with the classes cat and dog; use FolderData for others"
+                )
+        part, parts = part_of(split), self.parts(split)
+        pool = parts.get(part)
+        missing = [name for name in CLASSES if pool is None or not pool.count(name)]
+        held_out_nothing = part == "val" and "val" not in self.pools and self.val_fraction == 0
+        if pool is None or (missing and not held_out_nothing):
+            raise DataError(
+                f"data.root {self.root}: no {' and no '.join(missing)} for {part} - expected {LAYOUTS}"
+                + ("" if self.download else "; --data.download true fetches photos")
+            )
+        return self.listing_of(pool, classes)
+
+    def read_pools(self) -> dict[str, Pool]:
+        """What lies there: ``all`` where it is not divided, else any of train, val and test."""
+        if self.download:
+            return self._downloaded()
+        pools: dict[str, Pool] = {}
+        whole, unlabelled = self.pool("", kind)
+        if whole.rows:
+            pools["all"] = whole
+        else:
+            for name in self.source.folders():
+                part = SPLIT_NAMES.get(name.lower())
+                if part is not None and part not in pools:
+                    pool, _ = self.pool("", lambda path, name=name: _below(name, path))  # type: ignore[misc]
+                    if pool.rows:
+                        pools[part] = pool
+                        unlabelled -= len(pool)
+        left_out = whole.index.left_out + Counter({"neither cat nor dog by name": unlabelled})
+        self.say_left_out(self.source.where(), left_out)
+        return pools
+
+    def _downloaded(self) -> dict[str, Pool]:
+        pools = download_pets(self.root)
+        index = self.index(IMAGES)
+        rows = {path: row for row, path in enumerate(index.paths)}
+        return {
+            part: Pool(
+                index, {label: as_rows([rows[path] for path in paths if path in rows]) for label, paths in pool.items()}
+            )
+            for part, pool in pools.items()
+        }
+
+
+def _below(folder: str, path: str) -> str | None:
+    return kind(path.removeprefix(f"{folder}/")) if path.startswith(f"{folder}/") else None

@@ -1,0 +1,175 @@
+"""What do all sources of labelled files share? An index, a division into splits, and a look at every file."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitcli.data.batches.datamodule import Split
+from vitcli.data.batches.samples import cores
+from vitcli.data.module import ImageData
+from vitcli.images.index.index import Index, index_file, scan
+from vitcli.images.index.listing import FileOpener, Listing, list_files
+from vitcli.images.index.look_through import look_through
+from vitcli.images.index.splits import Pool, as_rows, check_fractions, split_pools
+from vitcli.images.source.archive import open_source
+from vitcli.images.source.source import Source
+from vitcli.images.source.walk import IMAGE_EXTENSIONS
+
+REMEDIES = {"link": "; data.follow_links true follows them"}
+
+
+class LabelledFiles(ImageData, ABC):
+    """Files with labels, divided as they lie or by fraction.
+
+    Args:
+        root: Where the files are.
+        val_fraction: Share of each class that is held out for val where there is no val, in [0, 1).
+        test_fraction: Share of each class that is held out for test where there is neither val nor test, in [0, 1).
+        split_seed: Other seeds hold out other images; it belongs to the data, not to the run.
+        follow_links: Whether links are followed, each file and folder that they lead to once.
+        **options: What all image data take.
+
+    Raises:
+        ConfigError: A number out of range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+        follow_links: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        check_fractions(val_fraction, test_fraction)
+        self.root = os.fspath(root)
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.split_seed = split_seed
+        self.follow_links = follow_links
+        self._source: Source | None = None
+        self._indices: dict[str, Index] = {}
+        # what read_pools found, once it was asked
+        self.pools: dict[str, Pool] = {}
+        self._splits: tuple[dict[str, Pool], list[str]] | None = None
+
+    @abstractmethod
+    def read_pools(self) -> dict[str, Pool]:
+        """What lies there: ``all`` where it is not divided, else any of train, val and test.
+
+        Raises:
+            DataError: It cannot be listed.
+        """
+
+    @property
+    def source(self) -> Source:
+        """Where the files lie.
+
+        Raises:
+            DataError: There is no such folder or archive.
+        """
+        if self._source is None:
+            self._source = open_source(self.root, self.follow_links)
+        return self._source
+
+    @property
+    def place(self) -> str:
+        """Where the images come from, in a word."""
+        return os.path.abspath(self.root)
+
+    def index(self, inside: str = "") -> Index:
+        """The images below a folder of the source, scanned once.
+
+        Raises:
+            DataError: A folder cannot be listed.
+        """
+        if inside not in self._indices:
+            file = index_file(self.kept_in, self.source, inside, self.max_pixels)
+            self._indices[inside] = scan(self.source, inside, IMAGE_EXTENSIONS, file)
+        return self._indices[inside]
+
+    def pool(self, inside: str, label: Callable[[str], str | None]) -> tuple[Pool, int]:
+        """The images below a folder by their labels, and how many have none.
+
+        Args:
+            inside: The folder.
+            label: The label of a path below it.
+        """
+        index = self.index(inside)
+        start = len(inside) + 1 if inside else 0
+        rows: dict[str, list[int]] = {}
+        unlabelled = 0
+        for row, path in zip(index.order.tolist(), index.paths.take(index.order), strict=True):
+            name = label(path[start:])
+            if name is None:
+                unlabelled += 1
+            else:
+                rows.setdefault(name, []).append(row)
+        return Pool(index, {name: as_rows(members) for name, members in rows.items()}), unlabelled
+
+    def parts(self, split: Split) -> dict[str, Pool]:
+        """The images of train, val and test; what the user should know of a split is noted."""
+        parts, notices = self._divided()
+        for text in notices:
+            if part_of(split) == "test" or "testing on val" not in text:
+                self._notice(text)
+        return parts
+
+    def _divided(self) -> tuple[dict[str, Pool], list[str]]:
+        """The pools of all splits, and what is to be told of them; found once."""
+        if self._splits is None:
+            self.pools = self.read_pools()
+            self._splits = split_pools(
+                self.pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
+            )
+        return self._splits
+
+    def listing_of(self, pool: Pool, classes: tuple[str, ...]) -> Listing:
+        """The images of a pool, labelled by their places among the classes."""
+        rows, labels = pool.labelled(classes)
+        return list_files(FileOpener(self.source, (), self.max_pixels, self.quarantined), pool.index, rows, labels)
+
+    def look_through(self, split: Split) -> None:
+        """Look at every file of a split that has not been looked at, so that unreadable ones are known."""
+        listing = self.listing(split)
+        assert listing.index is not None
+        assert listing.rows is not None
+        self._look(listing.index, listing.rows)
+
+    def look_at_all(self) -> dict[str, Pool]:
+        """Every split, each of its files looked at, whatever may be wrong with its classes.
+
+        Raises:
+            DataError: The files cannot be listed.
+        """
+        parts = dict(self._divided()[0])
+        if parts.get("test") is parts.get("val"):
+            parts.pop("test", None)
+        for pool in parts.values():
+            self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
+        return parts
+
+    def _look(self, index: Index, rows: NDArray[np.int64]) -> None:
+        inside = next(name for name, known in self._indices.items() if known is index)
+        file = index_file(self.kept_in, self.source, inside, self.max_pixels)
+        look_through(index, rows, self.source, max_pixels=self.max_pixels, threads=cores(), kept=file)
+
+    def say_left_out(self, where: str, more: Counter[str]) -> None:
+        """Note what of a folder is left out, and why."""
+        counted = [f"{count} ({reason}{REMEDIES.get(reason, '')})" for reason, count in more.most_common() if count]
+        if counted:
+            self._notice(f"left out of {where}: {', '.join(counted)}")
+
+
+def part_of(split: Split) -> Split:
+    """The split whose images it is: predict takes those of test."""
+    return "test" if split == "predict" else split

@@ -1,0 +1,232 @@
+"""How do the rows of a table, each a path and a label, become labelled splits?"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+from vitcli.data.batches.datamodule import Split
+from vitcli.data.layouts.labelled import LabelledFiles, part_of
+from vitcli.errors import DataError
+from vitcli.images.index.index import Index, index_file
+from vitcli.images.index.listing import Listing
+from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows, check_known
+from vitcli.images.source.archive import open_source
+from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.source import Folder, Source
+from vitcli.images.source.walk import extension, natural_order
+
+Row = dict[str, Any]
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+@final
+class ManifestData(LabelledFiles):
+    """Images that a table lists: a row for each, with its path, its label and, if you like, its split.
+
+    CSV with a heading, JSON lines, or Parquet; in a text file, each line is a path, and the label is the folder that
+    the image lies in. Paths are relative to the table's own folder, or to ``folder``. Rows without a split are all
+    divided by fraction; where some have one (train, val or test), rows without one are left out.
+
+    Args:
+        root: The table: ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.txt``.
+        folder: Folder, zip or tar that paths are relative to; null: the table's own folder.
+        path_column: Name of the column with the paths.
+        label_column: Name of the column with the labels.
+        split_column: Name of the column with the splits, if the table has it.
+        **options: What all labelled files take.
+
+    Raises:
+        ConfigError: A number out of range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        folder: str | None = None,
+        path_column: str = "path",
+        label_column: str = "label",
+        split_column: str = "split",
+        **options: Any,
+    ) -> None:
+        super().__init__(root, **options)
+        self.folder = folder
+        self.path_column = path_column
+        self.label_column = label_column
+        self.split_column = split_column
+        self._read: list[tuple[str, str, str]] | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where the images lie.
+
+        Raises:
+            DataError: There is no such folder or archive.
+        """
+        if self._source is None:
+            own = Folder(os.path.dirname(self.root) or ".")
+            self._source = own if self.folder is None else open_source(self.folder, self.follow_links)
+        return self._source
+
+    def find_classes(self) -> tuple[str, ...]:
+        """Names of the labels of train, or of all rows, in natural order; no image is looked at.
+
+        Raises:
+            DataError: There is no such table, or fewer than two labels in it.
+        """
+        rows = self.rows()
+        divided = any(split for _, _, split in rows)
+        names = sorted({label for _, label, split in rows if split == "train" or not divided}, key=natural_order)
+        if len(names) < 2:
+            found = f"only the label {names[0]!r}" if names else "no rows"
+            raise DataError(f"data.root {self.root}: {found} for train - a classifier needs two")
+        return tuple(names)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Path, label and split of every row; the split is empty where there is none.
+
+        Raises:
+            DataError: There is no such table, a column is missing, or a split is none.
+        """
+        if self._read is None:
+            self._read = [self._row(number, row) for number, row in enumerate(read_table(self.root), 1)]
+            (path, times), *_ = Counter(path for path, _, _ in self._read).most_common(1) or [("", 0)]
+            if times > 1:
+                raise DataError(f"data.root {self.root}: {path} is listed {times} times - keep one of its rows")
+        return self._read
+
+    def _row(self, number: int, row: Row) -> tuple[str, str, str]:
+        where = f"data.root {self.root}, row {number}"
+        for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
+            if row.get(column) in (None, ""):
+                raise DataError(
+                    f"{where}: has no {column!r}, but {', '.join(map(str, row))} - fill it in, or name its data.{key}"
+                )
+        split = str(row.get(self.split_column) or "").strip().lower()
+        if split and split not in SPLIT_NAMES:
+            raise DataError(f"{where}: {self.split_column} {split!r} is none - it has to be train, val or test")
+        return str(row[self.path_column]), str(row[self.label_column]), SPLIT_NAMES.get(split, "")
+
+    def index_rows(self) -> Index:
+        """The images of all rows, whether they are there or not."""
+        name = os.path.abspath(self.root)
+        if name not in self._indices:
+            versions = self._versions()
+            entries = Entries(versions.get(path) or Entry(path, 0, 0) for path, _, _ in self.rows())
+            known = Index.load(index_file(self.kept_in, self.source, name, self.max_pixels))
+            self._indices[name] = Index.of(entries, None, known)
+        return self._indices[name]
+
+    def _versions(self) -> dict[str, Entry]:
+        if not isinstance(self.source, Folder):
+            return {entry.path: entry for entry in self.source.files()[0]}
+        found = {}
+        for path, _, _ in self.rows():
+            try:
+                status = os.stat(os.path.join(self.source.root, path))
+            except OSError:
+                continue
+            found[path] = Entry(path, status.st_size, status.st_mtime_ns)
+        return found
+
+    def read_pools(self) -> dict[str, Pool]:
+        """What the table says: ``all`` where it has no splits, else any of train, val and test."""
+        index = self.index_rows()
+        places = {path: row for row, path in enumerate(index.paths)}
+        divided = any(split for _, _, split in self.rows())
+        unsplit = sum(not split for _, _, split in self.rows()) if divided else 0
+        if unsplit:
+            self._notice(f"{unsplit} rows of {self.root} have no {self.split_column}: left out")
+        found: dict[str, dict[str, list[int]]] = {}
+        for path, label, split in sorted(self.rows(), key=lambda row: natural_order(row[0])):
+            if split or not divided:
+                found.setdefault(split or "all", {}).setdefault(label, []).append(places[path])
+        return {
+            part: Pool(index, {label: as_rows(rows) for label, rows in labels.items()})
+            for part, labels in found.items()
+        }
+
+    def list_split(self, split: Split) -> Listing:
+        """The images of a split; predict lists those of test.
+
+        Raises:
+            DataError: The split has no rows, a label is none of the model's, or one of them has no row in train.
+        """
+        if not self.classes:
+            self.classes = self.find_classes()
+        parts, part = self.parts(split), part_of(split)
+        if part not in parts or (part == "test" and not len(parts[part])):
+            raise DataError(f"data.root {self.root}: no rows for {part} - add some, or raise data.{part}_fraction")
+        check_known(parts[part], self.classes, f"data.root {self.root}, {part}")
+        empty = [name for name in self.classes if not parts[part].count(name)]
+        if part == "train" and empty:
+            raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r} - add some")
+        if part == "val" and len(empty) == len(self.classes):
+            self._notice("no images in val: training goes on without validation")
+        elif empty:
+            self._notice(f"no images in {part} of {', '.join(empty[:5])}{' and more' if len(empty) > 5 else ''}")
+        return self.listing_of(parts[part], self.classes)
+
+
+def read_table(file: str) -> Iterator[Row]:
+    """The rows of a table by the names of their columns.
+
+    Raises:
+        DataError: There is no such file, or it is no such table.
+    """
+    readers: dict[str, Callable[[str], Iterator[Row]]] = {
+        ".csv": lambda file: _csv(file, ","), ".tsv": lambda file: _csv(file, "\t"), ".jsonl": _json_lines,
+        ".parquet": _parquet, ".txt": _paths,
+    }  # fmt: skip
+    reader = readers.get(extension(file))
+    if reader is None:
+        raise DataError(f"data.root {file}: is no table by its ending - {', '.join(readers)} are read")
+    if not os.path.isfile(file):
+        raise DataError(f"data.root {file}: no such file - check the path (now in {os.getcwd()})")
+    try:
+        yield from reader(file)
+    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"data.root {file}: is no table of the kind that its ending says ({reason}) - mend it"
+        ) from error
+
+
+def _csv(file: str, delimiter: str) -> Iterator[Row]:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        yield from csv.DictReader(lines, delimiter=delimiter)
+
+
+def _json_lines(file: str) -> Iterator[Row]:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"line {number} is no object")
+                yield row
+
+
+def _parquet(file: str) -> Iterator[Row]:
+    try:
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError as error:
+        raise DataError(
+            f"data.root {file}: Parquet is read by pyarrow, which is not installed - pip install 'vitcli[parquet]'"
+        ) from error
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches():
+            yield from batch.to_pylist()
+    except ArrowException as error:
+        raise ValueError(str(error)) from error
+
+
+def _paths(file: str) -> Iterator[Row]:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for line in lines:
+            if path := line.strip():
+                yield {"path": path, "label": os.path.basename(os.path.dirname(path))}

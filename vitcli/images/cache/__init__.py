@@ -1,0 +1,1 @@
+"""Decoded copies of images, in memory or on disk."""

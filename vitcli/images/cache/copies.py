@@ -1,0 +1,128 @@
+"""What is kept of a decoded picture, and how it is opened again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from vitcli.images.decode.picture import Picture, Pixels, UnreadableImage
+from vitcli.images.decode.pixels import Rgb, Way
+from vitcli.preprocess import Preprocess, Region
+
+
+@final
+@dataclass(frozen=True)
+class Shrunk:
+    """A copy for training: all of a picture, its shorter side at most so long, from which crops are taken.
+
+    Args:
+        side: In pixels.
+    """
+
+    side: int
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the copy."""
+        scale = min(1.0, self.side / min(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def take(self, picture: Picture) -> Rgb:
+        """The copy, uint8 (height, width, 3)."""
+        return picture.whole(*self.size(picture.height, picture.width))
+
+    def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:
+        """The copy as a picture of its former size."""
+        return Pixels(pixels, size)
+
+
+@final
+@dataclass(frozen=True)
+class Ready:
+    """A copy for evaluation: exactly what enters the net.
+
+    Args:
+        preprocess: The deterministic way into the net.
+    """
+
+    preprocess: Preprocess
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the copy."""
+        return self.preprocess.size
+
+    def take(self, picture: Picture) -> Rgb:
+        """The copy, uint8 (height, width, 3)."""
+        way = Way(self.preprocess.size, self.preprocess.interpolation, self.preprocess.fill)
+        planes = picture.crop(self.preprocess.region(picture.height, picture.width), way)
+        return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+    def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:
+        """The copy as the picture that needs no more cropping."""
+        return Cropped(pixels, size)
+
+
+@final
+class Cropped(Picture):
+    """A picture of which the one region that is wanted is there already.
+
+    Args:
+        pixels: uint8 (height, width, 3), the region in the size of the net.
+        size: Height and width of the whole picture.
+    """
+
+    def __init__(self, pixels: Rgb, size: tuple[int, int]) -> None:
+        super().__init__(*size)
+        self.pixels = pixels
+
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
+        """What is there: uint8 (3, height, width)."""
+        return self.pixels.transpose(2, 0, 1)
+
+
+@final
+@dataclass
+class StoredOpener:
+    """Opens the pictures of a store by position.
+
+    Args:
+        folder: Of the store.
+        copy: What kind of copies it holds.
+    """
+
+    folder: Path
+    copy: Shrunk | Ready
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"folder": self.folder, "copy": self.copy, "_held": {}}
+
+    def __call__(self, position: int) -> Picture:
+        """The picture at a position.
+
+        Raises:
+            UnreadableImage: The file was no usable image.
+        """
+        held = self._held or self._open()
+        height, width, *size = held["sizes"][position].tolist()
+        if not height:
+            raise UnreadableImage(held["reasons"][str(position)])
+        start = int(held["starts"][position])
+        pixels = held["pixels"][start : start + 3 * height * width].reshape(height, width, 3)
+        return self.copy.picture(pixels, (size[0], size[1]))
+
+    def _open(self) -> dict[str, Any]:
+        sizes = np.load(self.folder / "sizes.npy")
+        lengths = 3 * sizes[:, 0].astype(np.int64) * sizes[:, 1]
+        # mapped for itself alone: torch asks for arrays that can be written to; a plain array is cut six times as fast
+        pixels = np.memmap(self.folder / "pixels", dtype=np.uint8, mode="c").view(np.ndarray) if lengths.any() else None
+        self._held |= {
+            "sizes": sizes,
+            "starts": np.concatenate([[0], np.cumsum(lengths)]),
+            "reasons": json.loads((self.folder / "about.json").read_text())["reasons"],
+            "pixels": pixels,
+        }
+        return self._held

@@ -1,0 +1,164 @@
+"""Pictures decoded once: a file of bytes that workers and processes map into memory, built whole or not at all."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from vitcli.errors import ConfigError
+from vitcli.images.cache.copies import Ready, Shrunk, StoredOpener
+from vitcli.images.decode.encoded import strict
+from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.pixels import Rgb
+from vitcli.images.index.listing import Listing
+from vitcli.machine.threads import map_some
+
+Cache = Literal["none", "ram", "disk"]
+
+LAYOUT = 1
+SHARED_MEMORY = Path("/dev/shm")
+CHUNK = 256
+# what is left free on the disk or in memory
+RESERVE_BYTES = 2**28
+
+
+def stored(
+    listing: Listing, copy: Shrunk | Ready, cache: Cache, *, folder: Path, owner: str, max_pixels: int, threads: int
+) -> Listing:
+    """The same samples, opened from a store of decoded copies, which is built now unless it is there.
+
+    Args:
+        listing: The samples.
+        copy: What is kept of each.
+        cache: disk keeps the store for the next run, ram until this one ends.
+        folder: Where stores on disk lie.
+        owner: Whose store it is: another one of the same owner, of the same copies, is out of date and removed.
+        max_pixels: How many pixels are still decoded.
+        threads: How many pictures are decoded at once.
+
+    Raises:
+        ConfigError: There is not enough room.
+    """
+    place = folder if cache == "disk" else _memory()
+    about = {
+        "layout": LAYOUT,
+        "owner": owner,
+        "copy": repr(copy),
+        "max_pixels": max_pixels,
+        "of": listing.fingerprint(),
+    }
+    name = "pixels-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+    store = place / name
+    if not (store / "about.json").is_file():
+        place.mkdir(parents=True, exist_ok=True)
+        _sweep(place, about, cache)
+        _check_room(listing, copy, cache, place)
+        _build(listing, copy, store, about, max_pixels, threads)
+        if cache == "ram":
+            atexit.register(_remove_own, store, os.getpid())
+    return listing.opened_by(StoredOpener(store, copy))
+
+
+def _build(
+    listing: Listing, copy: Shrunk | Ready, store: Path, about: dict[str, Any], max_pixels: int, threads: int
+) -> None:
+    # a name that says who builds it, so that what a killed process leaves is known as such
+    unfinished = store.with_name(f".building-{socket.gethostname()}-{os.getpid()}-{store.name}")
+    unfinished.mkdir()
+    sizes = np.zeros((len(listing), 4), dtype=np.int32)
+    reasons: dict[str, str] = {}
+
+    def take(position: int) -> tuple[Rgb | None, tuple[int, int], str]:
+        try:
+            picture = listing.open(position)
+            return copy.take(picture), (picture.height, picture.width), ""
+        except UnreadableImage as error:
+            return None, (0, 0), str(error)
+
+    try:
+        bar = tqdm(total=len(listing), desc="decoding once", unit=" images", disable=None, leave=False)
+        with (
+            (unfinished / "pixels").open("wb") as file,
+            ThreadPoolExecutor(threads, thread_name_prefix="store") as pool,
+            strict(max_pixels),
+            bar,
+        ):
+            for start in range(0, len(listing), CHUNK):
+                chunk = range(start, min(start + CHUNK, len(listing)))
+                for position, (pixels, size, reason) in zip(chunk, map_some(pool, threads, take, chunk), strict=True):
+                    if pixels is None:
+                        reasons[str(position)] = reason
+                    else:
+                        sizes[position] = (*pixels.shape[:2], *size)
+                        file.write(pixels.data)
+                bar.update(len(chunk))
+            file.flush()
+            os.fsync(file.fileno())
+        np.save(unfinished / "sizes.npy", sizes)
+        (unfinished / "about.json").write_text(json.dumps({**about, "pid": os.getpid(), "reasons": reasons}))
+        try:
+            unfinished.rename(store)
+        except OSError:
+            # another process was faster, and built the same
+            if not (store / "about.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_room(listing: Listing, copy: Shrunk | Ready, cache: Cache, place: Path) -> None:
+    needed = sum(3 * height * width for height, width in (copy.size(*size) for size in listing.sizes()))
+    free = shutil.disk_usage(place).free - RESERVE_BYTES
+    if needed > free:
+        smaller = "say data.cache disk, " if cache == "ram" else ""
+        raise ConfigError(
+            f"data.cache {cache}: needs {needed / 1e9:.1f} GB, but {place} has {max(0, free) / 1e9:.1f} GB free; "
+            f"{smaller}set a smaller data.cache_size, or data.cache none"
+        )
+
+
+def _sweep(place: Path, about: dict[str, Any], cache: Cache) -> None:
+    """Remove what killed processes left, and stores of pictures that have changed since."""
+    for unfinished in place.glob(f".building-{socket.gethostname()}-*"):
+        if not _alive(unfinished.name.removeprefix(f".building-{socket.gethostname()}-").partition("-")[0]):
+            shutil.rmtree(unfinished, ignore_errors=True)
+    for store in place.glob("pixels-*"):
+        try:
+            held = json.loads((store / "about.json").read_text())
+        except (OSError, ValueError):
+            continue
+        stale = all(held.get(key) == about[key] for key in ("owner", "copy")) and held.get("of") != about["of"]
+        orphan = cache == "ram" and not _alive(str(held.get("pid")))
+        if orphan or (stale and cache == "disk"):
+            shutil.rmtree(store, ignore_errors=True)
+
+
+def _memory() -> Path:
+    shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    return shared / f"vitcli-{os.getuid()}"
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_own(store: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(store, ignore_errors=True)

@@ -1,0 +1,260 @@
+"""What is wrong with a set of images? Findings that a user should act on, and notes that they should know."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vitcli.images.check.near_duplicates import alike_pairs
+from vitcli.images.index.facts import SUSPICIOUS, UNREADABLE, Facts
+from vitcli.images.index.index import Index
+from vitcli.images.index.splits import Pool
+from vitcli.images.source.source import Source
+from vitcli.images.source.walk import extension, printable
+
+IMBALANCED = 10
+SMALL_SIDE = 16
+LONG_SIDES = 10
+# of a format, the endings that it goes by; others are noted
+ENDINGS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".jpg", ".jpeg", ".mpo"), "PNG": (".png",),
+    "WEBP": (".webp",), "GIF": (".gif",), "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "ICO": (".ico",),
+    "AVIF": (".avif",), "PSD": (".psd",), "JPEG2000": (".jp2", ".j2k"), "PPM": (".pbm", ".pgm", ".ppm", ".pnm"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a set.
+
+    Args:
+        split: Such as train.
+        label: Name of its class.
+        path: Below the root.
+        facts: What was found in its file.
+    """
+
+    split: str
+    label: str
+    path: str
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to act on, or to know.
+
+    Args:
+        kind: In a word or two.
+        what: In a line.
+        images: The images that it is about, each by path and reason, or group by group.
+    """
+
+    kind: str
+    what: str
+    images: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Health:
+    """What was found of a set of images.
+
+    Args:
+        counts: Images by split and class.
+        findings: To act on.
+        notes: To know.
+        quarantine: Path and reason of each image that had better be left out.
+    """
+
+    counts: dict[str, dict[str, int]]
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    quarantine: dict[str, str] = field(default_factory=dict)
+
+
+def examine(parts: Mapping[str, Pool], source: Source, max_pixels: int) -> Health:
+    """Everything that is wrong with a set of images which have been looked at.
+
+    Args:
+        parts: Its splits.
+        source: Where the files lie.
+        max_pixels: How many pixels are still decoded.
+    """
+    images = [image for split, pool in parts.items() for image in _images(split, pool)]
+    health = Health({split: {name: len(rows) for name, rows in pool.rows.items()} for split, pool in parts.items()})
+    _unsound(health, images)
+    _duplicates(health, images)
+    _look_alikes(health, images, source, max_pixels)
+    _classes(health)
+    _extremes(health, images)
+    _endings(health, images)
+    left_out: Counter[str] = Counter()
+    for index in {id(pool.index): pool.index for pool in parts.values()}.values():
+        left_out += index.left_out
+    for reason, count in left_out.most_common():
+        health.notes.append(Finding("ignored", f"{count:,} {'entries' if count > 1 else 'entry'}: {reason}"))
+    return health
+
+
+def _images(split: str, pool: Pool) -> list[Image]:
+    index: Index = pool.index
+    return [
+        Image(split, name, index.paths[row], index.facts(row))
+        for name, rows in pool.rows.items()
+        for row in rows.tolist()
+    ]
+
+
+def _unsound(health: Health, images: list[Image]) -> None:
+    kinds: dict[str, list[Image]] = defaultdict(list)
+    for image in images:
+        if image.facts.verdict == UNREADABLE:
+            kinds["truncated" if image.facts.reason == "truncated" else "unreadable"].append(image)
+            health.quarantine[image.path] = image.facts.reason
+        elif image.facts.verdict == SUSPICIOUS:
+            kinds["suspicious"].append(image)
+            health.quarantine[image.path] = f"suspicious: {image.facts.reason}"
+    for kind in ("unreadable", "truncated", "suspicious"):
+        if found := kinds[kind]:
+            listed = [{"path": image.path, "reason": image.facts.reason} for image in found]
+            named = f"{printable(found[0].path)}: {found[0].facts.reason}"
+            health.findings.append(Finding(kind, f"{_of(len(found))}, such as {named}", listed))
+
+
+def _duplicates(health: Health, images: list[Image]) -> None:
+    same: dict[bytes, list[Image]] = defaultdict(list)
+    for image in images:
+        # empty files are all alike, and named as unreadable
+        if image.facts.height:
+            same[image.facts.digest].append(image)
+    groups = [group for group in same.values() if len(group) > 1]
+    _tell_groups(health, groups, "the same file")
+
+
+def _tell_groups(health: Health, groups: list[list[Image]], what: str) -> None:
+    kinds: dict[str, list[list[Image]]] = defaultdict(list)
+    near = "near-duplicate " if what != "the same file" else ""
+    for group in groups:
+        across = len({image.split for image in group}) > 1
+        labels = len({image.label for image in group}) > 1
+        kind = "conflict" if labels else "leak" if across else "duplicate"
+        kinds[kind].append(group)
+        for image in _superfluous(group, everything=labels):
+            kept = next((other for other in group if other is not image), image)
+            health.quarantine.setdefault(image.path, f"{near}{kind}: {what} as {printable(kept.path)}")
+    told = {
+        "leak": f"{what} in several splits",
+        "conflict": f"{what} in several classes",
+        "duplicate": f"{what} more than once",
+    }
+    for kind, words in told.items():
+        if found := kinds[kind]:
+            named = " = ".join(printable(image.path) for image in found[0][:3])
+            listed = [[{"split": image.split, "path": image.path} for image in group] for group in found]
+            health.findings.append(
+                Finding(
+                    f"{near}{kind}",
+                    f"{len(found):,} time{'s' if len(found) > 1 else ''} {words}, such as {named}",
+                    listed,
+                )
+            )
+
+
+def _superfluous(group: list[Image], *, everything: bool) -> list[Image]:
+    """Of images that are one, those to leave out: all if nobody knows the label, else all but the best to keep.
+
+    What validates or tests stays: leaving the copy out of train makes the score honest.
+    """
+    if everything:
+        return group
+    worth = {"test": 0, "val": 1, "train": 2}
+    return sorted(group, key=lambda image: worth.get(image.split, 3))[1:]
+
+
+def _look_alikes(health: Health, images: list[Image], source: Source, max_pixels: int) -> None:
+    named = {image.path for image in images if image.path in health.quarantine}
+    sound = [image for image in images if image.facts.height and image.path not in named]
+    splits = {image.split for image in sound}
+    if len(splits) < 2:
+        return
+    order = [split for split in ("train", "val", "test") if split in splits]
+    groups = []
+    for place, first in enumerate(order):
+        for second in order[place + 1 :]:
+            sides = [[image for image in sound if image.split == split] for split in (first, second)]
+            looks = [np.array([list(image.facts.looks) for image in side], dtype=np.uint8) for side in sides]
+            paths = [[image.path for image in side] for side in sides]
+            pairs = alike_pairs(looks[0], looks[1], paths, source, max_pixels)
+            groups += [[sides[0][a], sides[1][b]] for a, b in pairs]
+    _tell_groups(health, groups, "the same picture")
+
+
+def _classes(health: Health) -> None:
+    counts = health.counts
+    names = {name for split in counts.values() for name in split}
+    for split, held in counts.items():
+        empty = sorted(name for name in names if not held.get(name))
+        if empty and len(counts) > 1:
+            shown = ", ".join(map(printable, empty[:5])) + (" and more" if len(empty) > 5 else "")
+            health.findings.append(Finding("missing class", f"no images of {shown} in {split}", empty))
+    trained = counts.get("train") or next(iter(counts.values()), {})
+    held = {name: count for name, count in trained.items() if count}
+    if len(held) > 1:
+        most, least = max(held, key=held.__getitem__), min(held, key=held.__getitem__)
+        ratio = held[most] / held[least]
+        words = (
+            f"{held[most]:,} images of {printable(most)}, but {held[least]:,} of {printable(least)}; "
+            "data.sampler balanced and model.class_weights auto even that out"
+        )
+        if ratio >= IMBALANCED:
+            health.findings.append(Finding("imbalance", words, [held]))
+        elif ratio >= 3:
+            health.notes.append(Finding("imbalance", words, [held]))
+
+
+def _extremes(health: Health, images: list[Image]) -> None:
+    sized = [image for image in images if image.facts.height]
+    if not sized:
+        return
+    small = [image for image in sized if min(_size(image)) < SMALL_SIDE]
+    long = [image for image in sized if max(_size(image)) > LONG_SIDES * min(_size(image))]
+    for kind, found, words in (
+        ("tiny", small, f"with a side below {SMALL_SIDE} pixels"),
+        ("stretched", long, f"more than {LONG_SIDES} times as long as wide"),
+    ):
+        if found:
+            listed = [{"path": image.path, "height": image.facts.height, "width": image.facts.width} for image in found]
+            named = f"{printable(found[0].path)} ({_shown(found[0])})"
+            health.findings.append(Finding(kind, f"{_of(len(found))} {words}, such as {named}", listed))
+    by_area = sorted(sized, key=lambda image: image.facts.height * image.facts.width)
+    first, middle, last = by_area[0], by_area[len(by_area) // 2], by_area[-1]
+    health.notes.append(Finding("sizes", f"{_shown(first)} to {_shown(last)} pixels, {_shown(middle)} in the middle"))
+
+
+def _endings(health: Health, images: list[Image]) -> None:
+    wrong = [
+        image
+        for image in images
+        if image.facts.format in ENDINGS and extension(image.path) not in ENDINGS[image.facts.format]
+    ]
+    if wrong:
+        listed = [{"path": image.path, "format": image.facts.format} for image in wrong]
+        named = f"{printable(os.path.basename(wrong[0].path))}, which is {wrong[0].facts.format}"
+        health.notes.append(Finding("endings", f"{_of(len(wrong))} with the ending of another format: {named}", listed))
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.facts.height, image.facts.width
+
+
+def _shown(image: Image) -> str:
+    return f"{image.facts.width} x {image.facts.height}"
+
+
+def _of(count: int) -> str:
+    return f"{count:,} image{'s' if count != 1 else ''}"

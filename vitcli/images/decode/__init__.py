@@ -1,0 +1,1 @@
+"""Decoding: the bytes of a file to upright RGB pixels."""

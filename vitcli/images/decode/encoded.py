@@ -1,0 +1,221 @@
+"""How does any image file become one upright RGB picture, or a reason why it cannot?"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from vitcli.images.decode import jpeg
+from vitcli.images.decode.colours import to_rgb
+from vitcli.images.decode.picture import Picture, UnreadableImage, scaled
+from vitcli.images.decode.pixels import Rgb, Way, resample
+from vitcli.preprocess import Region
+
+# Formats of pictures only: EPS starts another program, PDF and FITS have no bounds. MPO is opened by JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "ICO", "PSD", "AVIF", "JPEG2000")
+MAX_PIXELS = 100_000_000
+
+EXIF_ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@final
+class EncodedPicture(Picture):
+    """A picture in the bytes of a file; a JPEG's header is read now and its pixels when they are asked for.
+
+    EXIF orientation is applied. Transparent pixels are shown on white. 16-bit grey is scaled to 8 bits, not
+    clipped. CMYK, LAB, palettes, grey and black-and-white are converted. Of several frames the first is taken.
+    The ending of the name does not matter, the content does.
+
+    Args:
+        content: The bytes.
+        max_pixels: How many pixels are still decoded.
+
+    Raises:
+        UnreadableImage: Empty, damaged, of a format that is not in ``FORMATS``, or of more than ``max_pixels`` pixels.
+    """
+
+    def __init__(self, content: bytes, max_pixels: int = MAX_PIXELS) -> None:
+        if not content:
+            raise UnreadableImage("empty file")
+        self.content = content
+        self.max_pixels = max_pixels
+        with reasons(max_pixels):
+            self._image = Image.open(io.BytesIO(content), formats=FORMATS)
+            _check_size(self._image, max_pixels)
+            self.format = self._image.format or ""
+            self._is_jpeg = jpeg.is_plain(self._image)
+            if not self._is_jpeg:
+                # now, because PNG may hold EXIF behind its pixels, and Pillow turns TIFF upright while decoding
+                self._image.load()
+                _check_size(self._image, max_pixels)
+            self._orientation = _orientation(self._image)
+            width, height = self._image.size
+            super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
+
+    def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
+        """A region in the size of the net: uint8 (3, height, width).
+
+        A JPEG is decoded at a half, a quarter or an eighth where that leaves two or three pixels for each one wanted.
+
+        Args:
+            region: What of the picture is wanted.
+            way: How it is resampled.
+            to_the_end: Whether a JPEG is decoded below the region too, to see that it is not cut off.
+
+        Raises:
+            UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
+        """
+        if self._is_jpeg:
+            turn = jpeg.Turn.of(self._orientation)
+            lying = turn.back(region, self.height, self.width)
+            size = turn.size(way.size)
+            pixels = jpeg.decode(self.content, self._image.size, lying, size, to_the_end=to_the_end)
+            if pixels is not None:
+                lying = scaled(lying, self._image.size[::-1], pixels)
+                return turn.upright(resample(pixels, lying, way._replace(size=size)))
+        return resample(np.array(self.image()), region, way)
+
+    def glance(self) -> tuple[NDArray[np.uint8], str]:
+        """A small upright grey copy, uint8 (height, width), and what the decoder complains of, which it survives.
+
+        Raises:
+            UnreadableImage: As crop raises it.
+        """
+        if self._is_jpeg:
+            stored, complaint = jpeg.glance(self.content, self._image.size)
+            if stored is not None:
+                return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
+        return np.array(self.image().convert("L")), ""
+
+    def image(self) -> Image.Image:
+        """The whole picture, upright and RGB, as Pillow decodes it.
+
+        Raises:
+            UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
+        """
+        with reasons(self.max_pixels):
+            if self._is_jpeg:
+                jpeg.glance(self.content, self._image.size)
+                self._image.load()
+            method = UPRIGHT.get(self._orientation)
+            return to_rgb(self._image if method is None else _turned(self._image, method))
+
+
+def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The upright RGB picture of any image file, whole.
+
+    Args:
+        path: The file.
+        max_pixels: How many pixels are still decoded.
+
+    Raises:
+        UnreadableImage: As EncodedPicture raises it, or there is no such file.
+    """
+    with strict(max_pixels):
+        return EncodedPicture(read_file(path), max_pixels).image()
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        UnreadableImage: It is missing, none of the regular kind, or may not be read.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UnreadableImage("not a regular file")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImage(_reason(error, MAX_PIXELS)) from error
+
+
+@contextmanager
+def strict(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
+    """Pillow's global choices, entered once for many images: no warnings, and no grey in place of missing pixels.
+
+    Args:
+        max_pixels: Where pictures inside of pictures, such as an icon's, end; Pillow refuses twice as many.
+    """
+    allowed, most = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with warnings.catch_warnings():
+            # About odd metadata, which changes no pixel.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = allowed, most
+
+
+@contextmanager
+def reasons(max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder raises, as the reason why an image cannot be read."""
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        # Decoders raise nearly every kind of error on damaged files, and each costs one file, not the run.
+        raise UnreadableImage(_reason(error, max_pixels)) from error
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    # Once on the header, before any memory is taken, and once decoded: an icon's header may lie.
+    if image.width < 1 or image.height < 1:
+        raise UnreadableImage("has no pixels")
+    if image.width * image.height > max_pixels:
+        raise UnreadableImage(
+            f"too large ({image.width} x {image.height} pixels, at most {max_pixels / 10**6:g} million)"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:
+        # Metadata that cannot be parsed says nothing about the pixels.
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in UPRIGHT else 1
+
+
+def _turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
+    upright = image.transpose(method)
+    upright.info = dict(image.info)
+    return upright
+
+
+def _reason(error: Exception, max_pixels: int) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image (cannot identify)"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large (at most {max_pixels / 10**6:g} million pixels)"
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if "truncated" in str(error).lower():
+        return "truncated"
+    lines = str(error).splitlines()
+    return f"damaged ({lines[0][:80] if lines else type(error).__name__})"

@@ -1,0 +1,1 @@
+"""The index: which files there are, their facts, and how they are divided into splits."""

@@ -1,0 +1,147 @@
+"""Which images are for training, which for validation and which for the test?"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitcli.errors import ConfigError, DataError
+from vitcli.images.index.index import Index
+
+SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled files: class by class, rows of an index in natural order. A class whose folder is empty has none.
+
+    Args:
+        index: Where the rows are.
+        rows: Of each class.
+    """
+
+    index: Index
+    rows: dict[str, NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+    def count(self, name: str) -> int:
+        """How many files a class has."""
+        return len(self.rows.get(name, ()))
+
+    def labelled(self, classes: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All rows in natural order and the position of each one's class; every class is in ``classes``."""
+        label = np.full(len(self.index), -1, dtype=np.int64)
+        for name, members in self.rows.items():
+            label[members] = classes.index(name)
+        rows = self.index.order[label[self.index.order] >= 0]
+        return rows, label[rows]
+
+
+def as_rows(rows: Sequence[int]) -> NDArray[np.int64]:
+    """Rows as an array, also none of them."""
+    return np.array(rows, dtype=np.int64)
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Nothing, if both are shares that leave something to train on.
+
+    Raises:
+        ConfigError: One is outside [0, 1), or both together reach 1.
+    """
+    for key, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise ConfigError(f"data.{key} {fraction}: outside [0, 1) - give a share such as 0.1")
+    if val_fraction + test_fraction >= 1:
+        raise ConfigError(
+            f"data.val_fraction {val_fraction}: with data.test_fraction {test_fraction} nothing is left to train on - "
+            "keep their sum below 1"
+        )
+
+
+def held_out(
+    ranks: NDArray[np.uint64], val_fraction: float, test_fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """One class's images as train, val and test, by their positions; the same images on every machine.
+
+    The lot drawn by each path decides: neither the order on disk nor the libraries installed have a part in it. One
+    image at least stays in train; val gets one if its fraction is above 0 and there are two.
+
+    Args:
+        ranks: Of each image, see Index.ranks.
+        val_fraction: Share for val, in [0, 1).
+        test_fraction: Share for test, in [0, 1).
+    """
+    ranked = np.argsort(ranks, kind="stable")
+    spare = max(0, len(ranked) - 1)
+    val = min(spare, _share(len(ranked), val_fraction))
+    test = min(spare - val, _share(len(ranked), test_fraction))
+    return np.sort(ranked[val + test :]), np.sort(ranked[:val]), np.sort(ranked[val : val + test])
+
+
+def _share(count: int, fraction: float) -> int:
+    return max(1, math.floor(count * fraction + 0.5)) if fraction > 0 else 0
+
+
+def split_pools(
+    pools: Mapping[str, Pool], *, val_fraction: float, test_fraction: float, seed: int
+) -> tuple[dict[str, Pool], list[str]]:
+    """The images of train, val and test, and what the user should know about how they came about.
+
+    Args:
+        pools: What lies on disk: ``all`` for a folder that is not divided, else any of train, val and test.
+        val_fraction: Share that is held out where there is no val, in [0, 1).
+        test_fraction: Share that is held out where there is neither val nor test, in [0, 1).
+        seed: Other seeds give other splits.
+    """
+    notices: list[str] = []
+    source = pools.get("all", pools.get("train"))
+    if source is None or "val" in pools:
+        parts = dict(pools)
+    else:
+        share = 0.0 if "test" in pools else test_fraction
+        parts = dict(zip(("train", "val", "test"), _divided(source, val_fraction, share, seed), strict=True))
+        if "test" in pools:
+            parts["test"] = pools["test"]
+        if "train" in pools:
+            taken = "val is" if "test" in pools else "val and test are"
+            notices.append(f"no val folder: {taken} held out from train (data.val_fraction {val_fraction})")
+    if not ("test" in parts and len(parts["test"])) and "test" not in pools and "val" in parts and len(parts["val"]):
+        parts["test"] = parts["val"]
+        notices.append("no test images: testing on val, whose images have already chosen the best checkpoint")
+    return parts, notices
+
+
+def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
+    parts: list[dict[str, NDArray[np.int64]]] = [{}, {}, {}]
+    ranks = pool.index.ranks(seed)
+    for name, rows in pool.rows.items():
+        for part, positions in zip(parts, held_out(ranks[rows], val_fraction, test_fraction), strict=True):
+            part[name] = rows[positions]
+    return [Pool(pool.index, part) for part in parts]
+
+
+def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
+    """Nothing, if every class on disk is one of the model's.
+
+    Args:
+        pool: What lies on disk.
+        classes: The model's classes.
+        where: Key and value of the folder as typed, with the split.
+
+    Raises:
+        DataError: A class on disk is none of the model's; the nearest one is named.
+    """
+    for name in pool.rows:
+        if name not in classes:
+            near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
+            raise DataError(
+                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r} - "
+                "rename or remove the folder"
+            )

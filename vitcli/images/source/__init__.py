@@ -1,0 +1,1 @@
+"""Sources: where files lie, in a folder or in an archive."""

@@ -1,0 +1,215 @@
+"""Which files lie below a folder, in an order that is the same on every machine?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+
+from tqdm import tqdm
+
+from vitcli.errors import DataError
+from vitcli.images.source.entries import Entries
+
+IMAGE_EXTENSIONS = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".png", ".webp", ".avif", ".gif", ".bmp", ".ico"),
+        *(".tif", ".tiff", ".psd", ".pbm", ".pgm", ".ppm", ".pnm"),
+    }
+)
+# Written by macOS archives and Synology; folders with a leading dot are left out as well.
+SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
+DIGITS = re.compile("([0-9]+)")
+
+OrderKey = tuple[tuple[tuple[str | int, ...], ...], str]
+
+
+def natural_order(path: str) -> OrderKey:
+    """A sort key by which ``cat.2.jpg`` comes before ``cat.10.jpg``.
+
+    Folder by folder, runs of the digits 0-9 compare as numbers and the text between them by code points, without
+    regard to case; names that differ in nothing else (``A1``, ``a01``) are put in the order of their code points.
+    No locale takes part.
+
+    Args:
+        path: A path whose folders are separated by ``/``.
+    """
+    return tuple(_name_key(name) for name in path.split("/")), path
+
+
+def _name_key(name: str) -> tuple[str | int, ...]:
+    # The pattern is a group, so text and numbers alternate and only like is compared with like.
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(DIGITS.split(name.casefold())))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is there for a program and not for people."""
+    return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def extension(path: str) -> str:
+    """The ending of a visible file's name in small letters, with its dot; empty if it has none."""
+    dot = path.rfind(".")
+    return path[dot:].lower() if dot > path.rfind("/") else ""
+
+
+def unwanted(name: str, extensions: Collection[str] | None) -> str:
+    """Why a file of this name is left out; empty if it is not.
+
+    Args:
+        name: Without its folders.
+        extensions: Lower-case endings to look for; None takes every file.
+    """
+    if extensions is None:
+        return ""
+    if is_hidden(name):
+        return "hidden file"
+    ending = extension(name)
+    return "" if ending in extensions else f"no image by its ending {ending!r}"
+
+
+def find_folders(root: str, follow_links: bool = False) -> list[str]:
+    """Names of the visible folders directly in ``root``, in natural order.
+
+    Raises:
+        DataError: The folder cannot be listed.
+    """
+    names = [
+        entry.name
+        for entry in _entries(root)
+        if entry.is_dir(follow_symlinks=follow_links) and not is_hidden(entry.name)
+    ]
+    return sorted(names, key=natural_order)
+
+
+def find_files(
+    root: str | os.PathLike[str],
+    *,
+    inside: str = "",
+    extensions: Collection[str] | None = None,
+    deep: bool = True,
+    follow_links: bool = False,
+) -> tuple[Entries, Counter[str]]:
+    """The regular files below a folder, in the order in which they are met, and what was left out: how often and why.
+
+    A bar on stderr shows the progress where stderr is a terminal.
+
+    Args:
+        root: The folder; paths are relative to it.
+        inside: A folder below the root, separated by ``/``, to begin in.
+        extensions: Lower-case endings to look for; hidden files are then left out. None takes every regular file,
+            hidden ones too.
+        deep: Whether folders in the folder are entered; hidden and system folders never are.
+        follow_links: Whether links are followed, each file and folder that they lead to once.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    top = os.fspath(root)
+    found = Entries()
+    left_out: Counter[str] = Counter()
+    waiting = [inside]
+    # a link back to where all begins would show every file once more
+    seen = {_identity(folder) for folder in (top, os.path.join(top, inside))} if follow_links else set()
+    with tqdm(desc=f"files in {printable(os.path.join(top, inside))}", unit=" files", disable=None, leave=False) as bar:
+        while waiting:
+            folder = waiting.pop()
+            prefix = f"{folder}/" if folder else ""
+            before = len(found)
+            entries = _entries(os.path.join(top, folder))
+            for entry in _followed(entries, seen, left_out) if follow_links else entries:
+                name = entry.name
+                # most entries are files, and cost least where they are asked first
+                if entry.is_file(follow_symlinks=follow_links):
+                    if reason := unwanted(name, extensions):
+                        left_out[reason] += 1
+                    elif (status := _status(entry)) is None:
+                        left_out["out of reach"] += 1
+                    else:
+                        found.add(prefix + name, status.st_size, status.st_mtime_ns)
+                elif not follow_links and entry.is_symlink():
+                    left_out["link"] += 1
+                elif not entry.is_dir():
+                    left_out["no regular file"] += 1
+                elif deep and is_hidden(name):
+                    left_out["hidden or system folder"] += 1
+                elif deep:
+                    waiting.append(prefix + name)
+            bar.update(len(found) - before)
+    return found, left_out
+
+
+def _followed(
+    entries: Iterable[os.DirEntry[str]], seen: set[tuple[int, int]], left_out: Counter[str]
+) -> Iterator[os.DirEntry[str]]:
+    """Entries, links among them, that lead to what was not met before."""
+    for entry in entries:
+        try:
+            status = entry.stat()
+        except OSError:
+            left_out["broken link"] += 1
+            continue
+        if (identity := (status.st_dev, status.st_ino)) in seen:
+            left_out["link to what is there already"] += 1
+        else:
+            seen.add(identity)
+            yield entry
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What the system knows of a file; None if it may not be asked, or if the file was removed since it was met."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None
+
+
+def check_folder(root: str) -> None:
+    """Nothing, if ``root`` is a folder.
+
+    Raises:
+        DataError: It does not exist, or is a file.
+    """
+    if not os.path.exists(root):
+        raise DataError(f"data.root {root}: no such folder - check the path (now in {os.getcwd()})")
+    if not os.path.isdir(root):
+        raise DataError(
+            f"data.root {root}: is a file, not a folder - name the folder that holds the images, or a zip or tar of it"
+        )
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """What lies directly in a folder, each entry to be asked about before the next one is taken."""
+    try:
+        with _opened(folder) as opened, os.scandir(opened) as entries:
+            yield from entries
+    except OSError as error:
+        raise DataError(f"data.root {folder}: cannot be listed ({error.strerror}) - check its permissions") from error
+
+
+@contextlib.contextmanager
+def _opened(folder: str) -> Iterator[str | int]:
+    """A folder to be listed, where possible as an open one: the system need not find its way to it for each file."""
+    if os.scandir not in os.supports_fd:
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def printable(name: str) -> str:
+    """A name that any terminal and any file can take; bytes that are no UTF-8 with backslashes."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""The machine: process, threads, memory and files; nothing of images or nets."""

@@ -1,0 +1,1 @@
+"""Tables: predictions and lists of images; what crosses from predict to report."""

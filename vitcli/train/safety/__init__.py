@@ -1,0 +1,1 @@
+"""What keeps a run from being lost: checkpoints, Ctrl-C, seeding."""

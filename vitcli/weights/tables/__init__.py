@@ -1,0 +1,1 @@
+"""Tables of names: other libraries' tensors under vitcli's names."""
