@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from vitcli.table.row import PartWriter, Row, header, keep_previous, merge, read_rows
+from vitcli.machine.atomic import keep_previous
+from vitcli.table.parts import PartWriter, merge
+from vitcli.table.row import Row, header, read_rows
 
 CLASSES = ("cat", "dog")
 CAT = Row("a/cat.1.jpg", "cat", "cat", 0.75, (0.75, 0.25), 640, 480)

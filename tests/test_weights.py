@@ -26,7 +26,7 @@ from vitcli.preprocess import Preprocess
 from vitcli.table.row import read_rows
 from vitcli.train import Classifier
 from vitcli.weights import import_net, open_net, save_tensors
-from vitcli.weights.pretrained import _check_alike
+from vitcli.weights.fetch import _check_alike
 
 HEADS = ["--heads", "2"]
 

@@ -85,18 +85,18 @@ def test_extreme_shapes_are_cropped(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"flip": 2.0}, r"^data.augment.flip 2.0: not a probability - give a number from 0 to 1$"),
+        ({"flip": 2.0}, r"^data.augment.flip 2.0: not a probability; give a number from 0 to 1$"),
         ({"flip_vertical": -1.0}, r"^data.augment.flip_vertical -1.0: not a probability"),
         ({"erase": 1.5}, r"^data.augment.erase 1.5: not a probability"),
-        ({"policy": "auto"}, r"^data.augment.policy 'auto': unknown - choose one of none, trivial, rand$"),
+        ({"policy": "auto"}, r"^data.augment.policy 'auto': unknown; choose one of none, trivial, rand$"),
         ({"magnitude": 31}, r"^data.augment.magnitude 31: outside 0 to 30"),
         ({"mixup": -0.1}, r"^data.augment.mixup -0.1: negative or endless"),
         ({"cutmix": float("inf")}, r"^data.augment.cutmix inf: negative or endless"),
         ({"repeats": 0}, r"^data.augment.repeats 0: below 1"),
-        ({"colour": -1.0}, r"^data.augment.colour -1.0: outside \[0, 1\] - "),
-        ({"crop_scale": (0.0, 1.0)}, r"^data.augment.crop_scale \(0.0, 1.0\): not 0 < smallest <= largest <= 1 - "),
+        ({"colour": -1.0}, r"^data.augment.colour -1.0: outside \[0, 1\]; "),
+        ({"crop_scale": (0.0, 1.0)}, r"^data.augment.crop_scale \(0.0, 1.0\): not 0 < smallest <= largest <= 1; "),
         ({"crop_scale": (0.9, 0.5)}, r"^data.augment.crop_scale "),
-        ({"crop_ratio": (2.0, 1.0)}, r"^data.augment.crop_ratio \(2.0, 1.0\): not 0 < smallest <= largest - "),
+        ({"crop_ratio": (2.0, 1.0)}, r"^data.augment.crop_ratio \(2.0, 1.0\): not 0 < smallest <= largest; "),
     ],
 )
 def test_a_value_out_of_range_is_named(setting: dict[str, float], message: str) -> None:

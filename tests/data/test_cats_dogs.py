@@ -101,10 +101,10 @@ def test_kaggles_zip_is_read_in_place(tmp_path: Path, given: str) -> None:
 
 
 def test_missing_animals_and_missing_folders_are_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
-    with pytest.raises(DataError, match=r"no cat and no dog for train - expected cat.0.jpg .*; --data.download true"):
+    with pytest.raises(DataError, match=r"no cat and no dog for train; expected cat.0.jpg .*; --data.download true"):
         CatsDogsData(str(tmp_path)).list_split("train")
     write_images("cat.0.jpg", "cat.1.jpg")
-    with pytest.raises(DataError, match=r"^data.root \S+: no dog for train - expected cat.0.jpg and dog.0.jpg"):
+    with pytest.raises(DataError, match=r"^data.root \S+: no dog for train; expected cat.0.jpg and dog.0.jpg"):
         CatsDogsData(str(tmp_path)).list_split("train")
     for ask in (CatsDogsData(str(tmp_path / "gone")).find_classes, CatsDogsData(str(tmp_path / "gone")).prepare_data):
         with pytest.raises(DataError, match=r"^data.root \S+/gone: no such folder"):
@@ -113,7 +113,7 @@ def test_missing_animals_and_missing_folders_are_named(tmp_path: Path, write_ima
 
 def test_a_model_without_cats_is_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
     write_images(*FLAT)
-    with pytest.raises(DataError, match=r"'cat' is none of the model's classes \['owl', 'dog'\] - "):
+    with pytest.raises(DataError, match=r"'cat' is none of the model's classes \['owl', 'dog'\]; "):
         CatsDogsData(str(tmp_path), classes=("owl", "dog")).list_split("test")
 
 
@@ -178,7 +178,7 @@ def test_pets_are_downloaded_once_with_their_own_test_list(
 def test_a_download_that_fails_is_one_line(tmp_path: Path, pets_server: http.server.ThreadingHTTPServer) -> None:
     (tmp_path / "served" / "images.tar.gz").unlink()
     with pytest.raises(
-        DataError, match=r"^data.download true: the Oxford-IIIT Pet photos did not arrive in .* - check"
+        DataError, match=r"^data.download true: the Oxford-IIIT Pet photos did not arrive in .*; check"
     ) as caught:
         CatsDogsData(str(tmp_path / "pets"), download=True).prepare_data()
     assert "\n" not in str(caught.value)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from vitcli.errors import DataError
-from vitcli.images.source.walk import IMAGE_EXTENSIONS, check_folder, find_files, find_folders, natural_order
+from vitcli.images.source.walk import IMAGE_EXTENSIONS, check_folder, find_files, find_folders
+from vitcli.names import natural_order
 
 
 def test_digits_compare_as_numbers_folder_by_folder() -> None:
@@ -90,16 +91,16 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(
-        DataError, match=r"^data.root .*: cannot be listed \(Permission denied\) - check its permissions$"
+        DataError, match=r"^data.root .*: cannot be listed \(Permission denied\); check its permissions$"
     ):
         find_files(tmp_path)
 
 
 def test_a_missing_root_and_a_file_as_root_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"^data.root \S+/gone: no such folder - check the path"):
+    with pytest.raises(DataError, match=r"^data.root \S+/gone: no such folder; check the path"):
         check_folder(str(tmp_path / "gone"))
-    with pytest.raises(DataError, match=r"^data.root \S+/file: is a file, not a folder - name the folder"):
+    with pytest.raises(DataError, match=r"^data.root \S+/file: is a file, not a folder; name the folder"):
         check_folder(str(tmp_path / "file"))
 
 

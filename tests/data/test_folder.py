@@ -121,7 +121,7 @@ def test_an_unknown_class_is_named_with_the_nearest(tmp_path: Path, write_images
     write_images("train/cat/1.png", "train/dog/1.png", "val/cat/1.png", "val/dgo/1.png")
     data = FolderData(str(tmp_path), classes=("cat", "dog"))
     assert error(data, "val") == (
-        "data.root ROOT, val: class 'dgo' is none of the model's 2 classes, the nearest is 'dog' - "
+        "data.root ROOT, val: class 'dgo' is none of the model's 2 classes, the nearest is 'dog'; "
         "rename or remove the folder"
     )
 
@@ -130,7 +130,7 @@ def test_a_missing_class_folder_is_named(tmp_path: Path, write_images: Callable[
     write_images("train/cat/1.png", "train/dog/1.png", "val/cat/1.png")
     data = FolderData(str(tmp_path))
     assert error(data, "val") == (
-        "data.root ROOT: class 'dog' has no folder for val, expected ROOT/val/dog - "
+        "data.root ROOT: class 'dog' has no folder for val, expected ROOT/val/dog; "
         "create it; left empty, it says that there are none"
     )
     (tmp_path / "val" / "dog").mkdir()
@@ -143,7 +143,7 @@ def test_an_empty_class_of_train_is_named(tmp_path: Path, write_images: Callable
     write_images("cat/1.png")
     (tmp_path / "dog").mkdir()
     (tmp_path / "dog" / "readme.txt").touch()
-    expected = "data.root ROOT: no images for train in dog - add some, or remove the folder"
+    expected = "data.root ROOT: no images for train in dog; add some, or remove the folder"
     assert error(FolderData(str(tmp_path)), "train") == expected
 
 
@@ -158,8 +158,7 @@ def test_a_folder_of_nothing_but_links_says_how_they_are_followed(
     with pytest.raises(DataError) as raised:
         FolderData(str(root)).listing("train")
     assert str(raised.value) == (
-        f"data.root {root}: no images for train in cat, dog - "
-        "2 links were left out; data.follow_links true follows them"
+        f"data.root {root}: no images for train in cat, dog; 2 links were left out; data.follow_links true follows them"
     )
     data = FolderData(str(root), val_fraction=0, test_fraction=0, follow_links=True)
     assert pairs(data.listing("train")) == [("cat/1.png", 0), ("dog/1.png", 1)]
@@ -169,13 +168,13 @@ def test_a_class_of_the_model_without_a_train_folder_is_named(
     tmp_path: Path, write_images: Callable[..., None]
 ) -> None:
     write_images("train/cat/1.png", "train/dog/1.png")
-    expected = "data.root ROOT: class 'owl' has no folder for train, expected ROOT/train/owl - add its images there"
+    expected = "data.root ROOT: class 'owl' has no folder for train, expected ROOT/train/owl; add its images there"
     assert error(FolderData(str(tmp_path), classes=("cat", "dog", "owl")), "train") == expected
 
 
 def test_two_folders_of_one_split_are_named(tmp_path: Path, write_images: Callable[..., None]) -> None:
     write_images("train/cat/1.png", "val/cat/1.png", "valid/cat/1.png")
-    expected = "data.root ROOT: val/ and valid/ both name val - keep one of them"
+    expected = "data.root ROOT: val/ and valid/ both name val; keep one of them"
     assert error(FolderData(str(tmp_path), classes=("cat",)), "train") == expected
 
 
@@ -185,8 +184,8 @@ def test_a_test_without_train_is_possible_and_training_without_it_is_not(
     write_images("test/cat/1.png", "test/dog/1.png")
     data = FolderData(str(tmp_path), classes=("cat", "dog"))
     assert len(data.listing("test")) == 2
-    assert error(data, "train") == "data.root ROOT: no train folder - add the folder train/"
-    with pytest.raises(DataError, match=r"has test but no train - add the folder train/$"):
+    assert error(data, "train") == "data.root ROOT: no train folder; add the folder train/"
+    with pytest.raises(DataError, match=r"has test but no train; add the folder train/$"):
         data.find_classes()
 
 
@@ -196,17 +195,15 @@ def test_nothing_held_out_leaves_nothing_to_test_on(tmp_path: Path, write_images
     assert len(data.listing("train")) == 16
     assert len(data.listing("val")) == 0
     assert data.notices == ["no images in val: training goes on without validation"]
-    assert (
-        error(data, "test") == "data.root ROOT: no images for test - add the folder test/ or raise data.test_fraction"
-    )
+    assert error(data, "test") == "data.root ROOT: no images for test; add the folder test/ or raise data.test_fraction"
 
 
 def test_a_root_without_classes_is_named_by_both_ways_in(tmp_path: Path, write_images: Callable[..., None]) -> None:
     write_images("1.png")
     for root, message in [
-        (tmp_path, "no class folders in .* - put the images of each class into a folder"),
-        (tmp_path / "gone", "no such folder - check the path"),
-        (tmp_path / "1.png", "is a file, not a folder - name the folder"),
+        (tmp_path, "no class folders in .*; put the images of each class into a folder"),
+        (tmp_path / "gone", "no such folder; check the path"),
+        (tmp_path / "1.png", "is a file, not a folder; name the folder"),
     ]:
         for ask in (FolderData(str(root)).find_classes, lambda root=root: FolderData(str(root)).list_split("train")):
             with pytest.raises(DataError, match=rf"^data.root {root}: {message}"):
@@ -215,23 +212,23 @@ def test_a_root_without_classes_is_named_by_both_ways_in(tmp_path: Path, write_i
 
 def test_a_root_one_folder_too_high_is_told_where_to_look(tmp_path: Path, write_images: Callable[..., None]) -> None:
     write_images("photos/train/a/1.png", "photos/train/b/1.png")
-    with pytest.raises(DataError, match=r"only one class folder, photos/ - did you mean --data.root \S+/photos\?$"):
+    with pytest.raises(DataError, match=r"only one class folder, photos/; did you mean --data.root \S+/photos\?$"):
         FolderData(str(tmp_path)).find_classes()
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"val_fraction": 1.0}, r"^data.val_fraction 1.0: outside \[0, 1\) - "),
-        ({"test_fraction": -0.1}, r"^data.test_fraction -0.1: outside \[0, 1\) - "),
+        ({"val_fraction": 1.0}, r"^data.val_fraction 1.0: outside \[0, 1\); "),
+        ({"test_fraction": -0.1}, r"^data.test_fraction -0.1: outside \[0, 1\); "),
         (
             {"val_fraction": 0.5, "test_fraction": 0.5},
             r"^data.val_fraction 0.5: with data.test_fraction 0.5 nothing is left",
         ),
-        ({"batch_size": 0}, r"^data.batch_size 0: below 1 - "),
-        ({"num_workers": -1}, r"^data.num_workers -1: below 0 - "),
-        ({"seed": -1}, r"^data.seed -1: below 0 - "),
-        ({"classes": ("a", "b", "a")}, r"^data.classes \['a', 'b', 'a'\]: 'a' is named twice - "),
+        ({"batch_size": 0}, r"^data.batch_size 0: below 1; "),
+        ({"num_workers": -1}, r"^data.num_workers -1: below 0; "),
+        ({"seed": -1}, r"^data.seed -1: below 0; "),
+        ({"classes": ("a", "b", "a")}, r"^data.classes \['a', 'b', 'a'\]: 'a' is named twice; "),
     ],
 )
 def test_a_setting_out_of_range_is_named(setting: dict[str, Any], message: str) -> None:

@@ -102,18 +102,18 @@ def test_an_image_that_is_not_there_is_left_out_and_named(folder: Path) -> None:
     [
         (
             [{"path": "a.png", "label": ""}],
-            r", row 1: has no 'label', but path, label - fill it in, or name its",
+            r", row 1: has no 'label', but path, label; fill it in, or name its",
         ),
         (
             [{"file": "a.png", "label": "a"}],
-            r", row 1: has no 'path', but file, label - fill it in, or name its",
+            r", row 1: has no 'path', but file, label; fill it in, or name its",
         ),
         (
             [{"path": "a.png", "label": "a", "split": "dev"}],
-            r", row 1: split 'dev' is none - it has to be train",
+            r", row 1: split 'dev' is none; it has to be train",
         ),
-        ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times - keep one of its rows$"),
-        ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train - a classifier needs two$"),
+        ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times; keep one of its rows$"),
+        ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train; a classifier needs two$"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_named(tmp_path: Path, rows: list[dict[str, str]], message: str) -> None:
@@ -124,8 +124,8 @@ def test_what_is_wrong_with_a_row_is_named(tmp_path: Path, rows: list[dict[str, 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("table.xls", b"", r"is no table by its ending - .csv, .tsv, .jsonl, .parquet, .txt are read$"),
-        ("table.jsonl", b"[1]\n", r"is no table of the kind that its ending says \(line 1 is no object\) - mend it$"),
+        ("table.xls", b"", r"is no table by its ending; .csv, .tsv, .jsonl, .parquet, .txt are read$"),
+        ("table.jsonl", b"[1]\n", r"is no table of the kind that its ending says \(line 1 is no object\); mend it$"),
         ("table.jsonl", b"{half", r"is no table of the kind that its ending says \(Expecting"),
         ("table.parquet", b"no parquet", r"is no table of the kind that its ending says \(Parquet"),
     ],
@@ -134,12 +134,12 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: by
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"^data.root \S+/{name}: {message}"):
         ManifestData(str(tmp_path / name)).find_classes()
-    with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file - check the path"):
+    with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file; check the path"):
         ManifestData(str(tmp_path / "gone.csv")).find_classes()
 
 
 def test_parquet_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "table.parquet").touch()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"Parquet is read by pyarrow, which is not installed - pip install"):
+    with pytest.raises(DataError, match=r"Parquet is read by pyarrow, which is not installed; pip install"):
         ManifestData(str(tmp_path / "table.parquet")).find_classes()

@@ -98,11 +98,11 @@ def test_a_linear_model_on_the_pixels_fails() -> None:
     [
         (
             {"kinds": ("circle", "blob")},
-            r"^data.kinds \['circle', 'blob'\]: 'blob' cannot be drawn - choose two or more of",
+            r"^data.kinds \['circle', 'blob'\]: 'blob' cannot be drawn; choose two or more of",
         ),
-        ({"kinds": ("circle",)}, r"^data.kinds \['circle'\]: names fewer than two different shapes - "),
-        ({"kinds": ("star", "star")}, r"^data.kinds \['star', 'star'\]: names fewer than two different shapes - "),
-        ({"val": 1}, r"^data.val 1: fewer pictures than kinds - give at least 2$"),
+        ({"kinds": ("circle",)}, r"^data.kinds \['circle'\]: names fewer than two different shapes; "),
+        ({"kinds": ("star", "star")}, r"^data.kinds \['star', 'star'\]: names fewer than two different shapes; "),
+        ({"val": 1}, r"^data.val 1: fewer pictures than kinds; give at least 2$"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(setting: dict[str, int], message: str) -> None:

@@ -85,7 +85,7 @@ def test_threads_and_processes_read_an_archive_at_once(tmp_path: Path, name: str
 @pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"])
 def test_an_archive_that_points_outside_is_refused(tmp_path: Path, kind: str, name: str) -> None:
     write(tmp_path / kind, {"cat/0.jpg": b"x", name: b"evil"})
-    with pytest.raises(DataError, match=r"^data.root \S+: .* points outside of the archive - get it anew"):
+    with pytest.raises(DataError, match=r"^data.root \S+: .* points outside of the archive; get it anew"):
         open_source(str(tmp_path / kind))
     assert os.listdir(tmp_path) == [kind]
 
@@ -126,7 +126,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:1636])
     (tmp_path / "none.tar").write_bytes(b"no tar" * 1000)
     for name in ("cut.zip", "cut.tar", "none.tar", "packed.tar"):
-        with pytest.raises(DataError, match=rf"^data.root \S+/{name}: is no whole archive \(.*\) - get it anew"):
+        with pytest.raises(DataError, match=rf"^data.root \S+/{name}: is no whole archive \(.*\); get it anew"):
             open_source(str(tmp_path / name))
     flipped = bytearray((tmp_path / "whole.zip").read_bytes())
     flipped[200] ^= 255

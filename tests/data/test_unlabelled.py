@@ -68,17 +68,17 @@ def test_a_batch_of_unreadable_files_is_empty_and_keeps_its_shape(tmp_path: Path
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_other_splits_are_refused(tmp_path: Path, split: str) -> None:
-    with pytest.raises(DataError, match=rf"^data.root \S+: UnlabelledData has no labels for {split} - use FolderData$"):
+    with pytest.raises(DataError, match=rf"^data.root \S+: UnlabelledData has no labels for {split}; use FolderData$"):
         UnlabelledData(str(tmp_path)).list_split(split)  # type: ignore[arg-type]
 
 
 def test_there_are_no_classes_to_find(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^data.root \S+: UnlabelledData has no labels - use FolderData to train"):
+    with pytest.raises(DataError, match=r"^data.root \S+: UnlabelledData has no labels; use FolderData to train"):
         UnlabelledData(str(tmp_path)).find_classes()
 
 
 def test_a_missing_or_empty_root_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^data.root \S+/gone: no such file or folder - check the path"):
+    with pytest.raises(DataError, match=r"^data.root \S+/gone: no such file or folder; check the path"):
         UnlabelledData(str(tmp_path / "gone")).list_split("predict")
-    with pytest.raises(DataError, match=r"^data.root \S+: no files in it - name a folder of pictures"):
+    with pytest.raises(DataError, match=r"^data.root \S+: no files in it; name a folder of pictures"):
         UnlabelledData(str(tmp_path)).list_split("predict")

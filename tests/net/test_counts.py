@@ -12,7 +12,11 @@ from vitcli.net.counts import macs, parameters
 )
 def test_full_attention_counts_as_the_formulas_say(image_size, patch_size, dim, depth, heads, classes):
     net = ViT(
-        image_size, patch_size, dim=dim, classes=classes, backend=lambda n, d: VanillaTransformer(n, d, depth, heads)
+        image_size,
+        patch_size,
+        dim=dim,
+        classes=classes,
+        backend=lambda n, d: VanillaTransformer(n, d, depth=depth, heads=heads),
     )
     patches, values = (image_size // patch_size) ** 2, 3 * patch_size**2
     tokens = patches + 1
@@ -23,7 +27,7 @@ def test_full_attention_counts_as_the_formulas_say(image_size, patch_size, dim, 
 
 
 def test_counting_leaves_the_net_as_it_was():
-    net = ViT(16, 8, dim=16, classes=2, backend=lambda n, d: VanillaTransformer(n, d, 1, 2))
+    net = ViT(16, 8, dim=16, classes=2, backend=lambda n, d: VanillaTransformer(n, d, depth=1, heads=2))
     macs(net)
     assert net.training
     assert net.head.weight.device.type == "cpu"

@@ -18,7 +18,7 @@ from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
 from vitcli.net import VanillaTransformer, ViT
 from vitcli.train import Classifier
-from vitcli.train.classifier import is_graphed
+from vitcli.train.compiled import is_graphed
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
 

@@ -5,7 +5,7 @@ import torch
 
 from vitcli.errors import ConfigError
 from vitcli.net import ViT
-from vitcli.net.transformer.linformer import VanillaTransformer
+from vitcli.net.transformer.vanilla import VanillaTransformer
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer, decay_groups
 
 

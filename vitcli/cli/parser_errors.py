@@ -1,4 +1,4 @@
-"""A parser's complaint as one line that names what was typed, and what may have been meant."""
+"""Errors of the parser as one line that names what was typed, and what may have been meant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from jsonargparse import ArgumentParser
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from vitcli.data import ImageData
-from vitcli.errors import UserError, is_full
 from vitcli.net import Backend
 
 # the settings whose value is a class, and of which family
@@ -76,19 +75,8 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     return text[:LONGEST]
 
 
-def users_mistake(error: BaseException) -> str | None:
-    """What to tell the user; None for an error that is no fault of theirs.
-
-    The parser wraps what a constructor raises in errors of its own, and Lightning has its own name for a setting
-    that cannot be.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return str(cause)
-        if isinstance(cause, OSError) and is_full(cause):
-            return f"{cause.filename or 'the disk'}: {cause.strerror}; make room and start again"
-        cause = cause.__cause__ or cause.__context__
+def known(error: Exception) -> str | None:
+    """What to tell of an error of Lightning's or jsonargparse's that is a user's mistake; None for any other."""
     # older versions of jsonargparse keep of a constructor's error only the words, in a list of what it had tried
     if isinstance(error, ValueError) and (
         told := re.search(r"^  - ((?:data|model)\.\S+ .*)$", str(error), re.MULTILINE)

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from vitcli.data.batches.datamodule import Batches, Split
-from vitcli.data.batches.samples import cores
 from vitcli.errors import ConfigError
 from vitcli.images.cache.copies import Ready, Shrunk
 from vitcli.images.cache.store import Cache, stored
 from vitcli.images.index.listing import Listing
 from vitcli.images.index.look_through import check_errors, unusable
 from vitcli.images.index.quarantine import read_quarantine
+from vitcli.machine.threads import cores
 from vitcli.run import CACHE, RunOptions
 
 OnError = Literal["skip", "fail"]
@@ -62,9 +62,9 @@ class ImageData(Batches, ABC):
     ) -> None:
         super().__init__(**options)
         if cache_size is not None and cache_size < 1:
-            raise ConfigError(f"data.cache_size {cache_size}: below 1 - give the shorter side of a copy in pixels")
+            raise ConfigError(f"data.cache_size {cache_size}: below 1; give the shorter side of a copy in pixels")
         if not 0 <= max_errors <= 1:
-            raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1] - give a share such as 0.05")
+            raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1]; give a share such as 0.05")
         self.cache: Cache = cache
         self.cache_size = cache_size
         self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir)

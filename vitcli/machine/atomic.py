@@ -1,4 +1,4 @@
-"""A file that is there as a whole or not at all."""
+"""Atomic files: a file is there as a whole or not at all, and an earlier one is kept."""
 
 from __future__ import annotations
 
@@ -22,3 +22,21 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+
+
+def keep_previous(path: Path) -> Path | None:
+    """Move a file out of the way of a new one of its name; nothing is overwritten.
+
+    Args:
+        path: The name that the new file will take.
+
+    Returns:
+        Where the earlier one lies now: ``name-1`` for the first, ``name-2`` for the next; None if there was none.
+    """
+    if not path.exists():
+        return None
+    number = 1
+    while (kept := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(kept)
+    return kept

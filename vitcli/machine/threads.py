@@ -1,8 +1,9 @@
-"""How is work handed to threads? Some pieces at once: each hand-over waits for Python's lock."""
+"""Threads: how many cores there are, and work handed out in pieces, because each hand-over waits for Python's lock."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
@@ -29,3 +30,8 @@ def map_some(
     size = max(1, min(most, len(items) // (TURNS * threads)))
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     return itertools.chain.from_iterable(pool.map(lambda part: list(map(function, part)), parts))
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

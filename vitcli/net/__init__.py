@@ -11,5 +11,5 @@ from vitcli.net.transformer.attention import SelfAttention as SelfAttention
 from vitcli.net.transformer.block import Block as Block
 from vitcli.net.transformer.block import Mlp as Mlp
 from vitcli.net.transformer.linformer import Linformer as Linformer
-from vitcli.net.transformer.linformer import VanillaTransformer as VanillaTransformer
+from vitcli.net.transformer.vanilla import VanillaTransformer as VanillaTransformer
 from vitcli.net.vit import ViT as ViT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import typing
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 LATE = ("tokens", "dim")
+UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Backend(nn.Module, ABC):
@@ -51,9 +53,33 @@ class Backend(nn.Module, ABC):
 
 
 def arguments(kind: type[Backend]) -> dict[str, inspect.Parameter]:
-    """A backend's own constructor arguments: all but self, tokens and dim."""
-    parameters = dict(inspect.signature(kind.__init__).parameters)
-    return {name: parameter for name, parameter in list(parameters.items())[1:] if name not in LATE}
+    """A backend's constructor arguments but tokens and dim, those that it hands on as ``**options`` first."""
+    parameters = [
+        parameter
+        for constructor in _constructors(kind)
+        for parameter in list(inspect.signature(constructor).parameters.values())[1:]
+        if parameter.name not in LATE and parameter.kind not in UNNAMED
+    ]
+    return {parameter.name: parameter for parameter in parameters}
+
+
+def argument_types(kind: type[Backend]) -> dict[str, Any]:
+    """The types of a backend's constructor arguments."""
+    return {
+        name: hint for constructor in _constructors(kind) for name, hint in typing.get_type_hints(constructor).items()
+    }
+
+
+def _constructors(kind: type[Backend]) -> list[Any]:
+    """A class's constructor behind those of the classes above it to which it hands on ``**options``."""
+    found: list[Any] = []
+    for above in kind.__mro__:
+        if "__init__" in vars(above):
+            found.insert(0, vars(above)["__init__"])
+            kinds = [parameter.kind for parameter in inspect.signature(found[0]).parameters.values()]
+            if inspect.Parameter.VAR_KEYWORD not in kinds:
+                break
+    return found
 
 
 def class_path(kind: type) -> str:

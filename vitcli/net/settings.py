@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from vitcli.errors import ConfigError
-from vitcli.net.backend import Backend, arguments, class_path, is_plain
+from vitcli.net.backend import Backend, argument_types, arguments, class_path, is_plain
 from vitcli.net.limits import sides
-from vitcli.net.transformer.linformer import Linformer, VanillaTransformer
+from vitcli.net.transformer.linformer import Linformer
+from vitcli.net.transformer.vanilla import VanillaTransformer
 from vitcli.net.vit import ViT
 
 LARGEST_NUMBER = 2**20
@@ -63,7 +64,7 @@ def _refuse_giants(chosen: Mapping[str, Any]) -> None:
     parameters += max(0, net["pre_logits"] or 0) * (dim + max(0, net["classes"]))
     backend = chosen.get("backend", partial(VanillaTransformer))
     if backend.func in (VanillaTransformer, Linformer):
-        own = _completed(inspect.signature(backend.func).bind(tokens, dim, **backend.keywords))
+        own = {name: each.default for name, each in arguments(backend.func).items()} | backend.keywords
         width = own["heads"] * own["head_dim"] if own["head_dim"] else dim
         k = own.get("k", 0)
         mixtures = sum(k) if isinstance(k, tuple) else own["depth"] * k
@@ -93,8 +94,7 @@ def _backend(settings: Any) -> partial[Backend]:
         raise ConfigError(f"{key} {path[:100]}: no such backend here; import its module first, or choose from {here}")
     init_args = settings.get("init_args", {})
     _expect_mapping(f"{key}.init_args", init_args)
-    hints = typing.get_type_hints(kind.__init__)
-    return partial(kind, **_checked(key, init_args, arguments(kind), hints))
+    return partial(kind, **_checked(key, init_args, arguments(kind), argument_types(kind)))
 
 
 def _imported() -> list[type[Backend]]:

@@ -19,8 +19,9 @@ from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
 from vitcli.net.tokens import Tokens
-from vitcli.net.transformer.linformer import Linformer, VanillaTransformer
+from vitcli.net.transformer.linformer import Linformer
 from vitcli.net.transformer.stack import Stack
+from vitcli.net.transformer.vanilla import VanillaTransformer
 
 Pool = Literal["cls", "mean", "mean_patches", "attention"]
 FinalNorm = Literal["before_pool", "after_pool", "none"]

@@ -5,28 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, final
 
 from jsonargparse import ArgumentParser, Namespace
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from vitcli.cli.parser_errors import one_line, users_mistake
+from vitcli.cli.exit import DONE, STOPPED, ended
+from vitcli.cli.parser_errors import known, one_line
 from vitcli.cli.trainer.arguments import Arguments, base_configs, continued_run, read_arguments
-from vitcli.cli.trainer.conflicts import describe, honour
+from vitcli.cli.trainer.conflicts import honour
 from vitcli.cli.trainer.left_out import show_images
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, quieten, take_wandb, trainer_settings
-from vitcli.cli.trainer.summary import outcome
+from vitcli.cli.trainer.summary import describe, outcome
 from vitcli.data import ImageData
-from vitcli.errors import ConfigError, UserError
+from vitcli.errors import ConfigError
+from vitcli.machine.atomic import keep_previous
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
-from vitcli.table.row import keep_previous
 from vitcli.train.classifier import Classifier
 from vitcli.train.output.console import EpochLines, Unreadable
 from vitcli.train.output.csv_log import MetricsCsv
@@ -37,7 +37,9 @@ from vitcli.train.safety.reseed import Reseed
 from vitcli.train.safety.write import CheckpointFiles
 from vitcli.weights import load_into
 from vitcli.weights.checkpoint import read_checkpoint
-from vitcli.weights.pretrained import IMAGENET, Pretrained, imagenet, open_pretrained
+from vitcli.weights.imagenet import IMAGENET, imagenet
+from vitcli.weights.open import open_pretrained
+from vitcli.weights.pretrained import Pretrained
 
 CHECKPOINT_DEFAULTS = {
     "checkpoint.filename": "best",
@@ -248,31 +250,27 @@ def run(verb: str, words: Sequence[str]) -> int:
         Exit code: 0 done, 2 a mistake of the user's, told in one line, 130 stopped by Ctrl-C.
     """
     quieten()
-    cli: Cli | None = None
+    # what is told of an error comes before what loggers tell of their end
+    with ExitStack() as loggers:
+        return ended(verb, lambda: _do(verb, words, loggers), known=known)
+
+
+def _do(verb: str, words: Sequence[str], loggers: ExitStack) -> int:
+    cli = Cli(verb, words)
+    loggers.callback(cli.close)
     try:
-        cli = Cli(verb, words)
         cli.execute()
-    except (UserError, ValueError, OSError, MisconfigurationException) as error:
-        told = users_mistake(error)
-        if told is None:
-            raise
-        print(f"vitcli {verb}: error: {' '.join(told.split())}", file=sys.stderr)
-        return 2
     except Interrupted:
-        if cli is not None and cli.run is not None:
+        if cli.run is not None:
             where, step = cli.run.folder, cli.trainer.global_step
             print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {where}", flush=True)
-        return 130
-    except (KeyboardInterrupt, SystemExit) as stop:
+        return STOPPED
+    except SystemExit as stop:
         # Lightning turns Ctrl-C into an exit of its own, with 1
-        if isinstance(stop, SystemExit) and stop.code != 1:
+        if stop.code != 1:
             raise
-        print(f"vitcli {verb}: stopped", file=sys.stderr)
-        return 130
-    finally:
-        if cli is not None:
-            cli.close()
-    return 0
+        raise KeyboardInterrupt from stop
+    return DONE
 
 
 def _is_first() -> bool:

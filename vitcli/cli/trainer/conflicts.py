@@ -1,4 +1,4 @@
-"""What a checkpoint and a command line each say of the model, held against each other; and the model in a line."""
+"""Conflicts between a checkpoint and a command line: the settings in which they differ, and which of them wins."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitcli.data.module import SPLITS_OF_STAGE
 from vitcli.errors import ConfigError, WeightsError
-from vitcli.net.counts import macs, parameters
 
 if TYPE_CHECKING:
-    from vitcli.data import ImageData
     from vitcli.train.classifier import Classifier
 
 
@@ -69,29 +66,6 @@ def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: 
             summary = " ".join(str(error).split())[:300]
             raise WeightsError(f"--ckpt_path {checkpoint}: its tensors do not fit its net: {summary}") from error
     return lines
-
-
-def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
-    """What is about to happen, in two lines: the net, and the images.
-
-    Args:
-        model: The classifier.
-        data: Its images, scanned.
-        verb: fit, validate, test or predict.
-    """
-    net = model.net
-    counts = ", ".join(
-        f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images"
-        for split in SPLITS_OF_STAGE[verb]
-    )
-    names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")
-    backend = type(net.backend).__name__
-    # counting takes a second or so, which is nothing to a training
-    effort = f", {macs(net) / 1e9:.3f} GMAC an image" if verb == "fit" else ""
-    return [
-        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters(net):,} parameters{effort}",
-        f"data: {counts}; {len(model.classes)} classes: {names}",
-    ]
 
 
 def _short(class_path: Any) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
 from vitcli.data import ImageData
 from vitcli.data.sheet import write_sheet
-from vitcli.images.source.walk import printable
+from vitcli.names import printable
 from vitcli.run import Run
-from vitcli.table.row import write_left_out
 
 
 def show_images(run: Run, data: ImageData) -> list[str]:
@@ -24,3 +27,11 @@ def show_images(run: Run, data: ImageData) -> list[str]:
     split, path, reason = left_out[0]
     more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
     return [f"left out for this run: {split} image {printable(path)}: {reason}{more}; {run.left_out}"]
+
+
+def write_left_out(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
+    """The images that a run leaves out: split, path and reason of each."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["split", "path", "reason"])
+        out.writerows(rows)

@@ -1,4 +1,4 @@
-"""The last lines of a verb: what was reached, and where it lies."""
+"""Summary lines of a verb: the net and the images before it starts; at its end, what was reached and where it lies."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from vitcli.data.module import SPLITS_OF_STAGE
+from vitcli.net.counts import macs, parameters
 from vitcli.run import Run
 from vitcli.train.output.predictions import PredictionWriter
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
+
+    from vitcli.data import ImageData
+    from vitcli.train.classifier import Classifier
 
 KEPT = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv", "config.yaml")
 
@@ -63,3 +68,26 @@ def _table(trainer: pl.Trainer) -> list[str]:
     earlier = [f"the earlier table is now {merged.kept}"] if merged.kept else []
     unreadable = f", {merged.errors} of them unreadable (status=error)" if merged.errors else ""
     return [*earlier, f"table: {writer.table}", f"{merged.rows:,} images{unreadable}"]
+
+
+def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
+    """What is about to happen, in two lines: the net, and the images.
+
+    Args:
+        model: The classifier.
+        data: Its images, scanned.
+        verb: fit, validate, test or predict.
+    """
+    net = model.net
+    counts = ", ".join(
+        f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images"
+        for split in SPLITS_OF_STAGE[verb]
+    )
+    names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")
+    backend = type(net.backend).__name__
+    # counting takes a second or so, which is nothing to a training
+    effort = f", {macs(net) / 1e9:.3f} GMAC an image" if verb == "fit" else ""
+    return [
+        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters(net):,} parameters{effort}",
+        f"data: {counts}; {len(model.classes)} classes: {names}",
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,18 +12,17 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 import vitcli
-from vitcli.cli.parser_errors import one_line, users_mistake
-from vitcli.data import CatsDogsData, FolderData, ImageData, ManifestData, UnlabelledData
-from vitcli.data.layouts.cats_dogs import kind
+from vitcli.cli.exit import DONE, FINDINGS, ended
+from vitcli.cli.parser_errors import known, one_line
+from vitcli.data import ImageData, UnlabelledData
+from vitcli.data.layouts.guess import guess
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.data.layouts.manifest import TABLES
 from vitcli.data.sheet import write_sheet
-from vitcli.errors import ConfigError, DataError, UserError
+from vitcli.errors import ConfigError, DataError
 from vitcli.images.check.findings import Finding, Health, examine
 from vitcli.images.index.quarantine import write_quarantine
-from vitcli.images.source.archive import open_source
-from vitcli.images.source.walk import IMAGE_EXTENSIONS, extension, printable
 from vitcli.machine.atomic import replacing
+from vitcli.names import printable
 from vitcli.run import RunOptions
 
 MOST_CLASSES = 12
@@ -39,17 +37,8 @@ def run(words: Sequence[str]) -> int:
     Returns:
         Exit code: 0 nothing found, 2 a mistake of the user's, told in one line, 3 findings.
     """
-    try:
-        return _check(words)
-    except (UserError, ValueError) as error:
-        told = users_mistake(error)
-        if told is None:
-            raise
-        print(f"vitcli check: error: {' '.join(told.split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("vitcli check: stopped; what was seen is kept, and is not looked at again", file=sys.stderr)
-        return 130
+    stopped = "stopped; what was seen is kept, and is not looked at again"
+    return ended("check", lambda: _check(words), known=known, stopped=stopped)
 
 
 def _check(words: Sequence[str]) -> int:
@@ -71,7 +60,7 @@ def _check(words: Sequence[str]) -> int:
     print(f"check: {', '.join(map(str, written))}")
     if config.quarantine:
         print(f"quarantine: {config.quarantine} ({len(health.quarantine):,} images), for --data.quarantine")
-    return 3 if health.findings else 0
+    return FINDINGS if health.findings else DONE
 
 
 def _parse(words: Sequence[str]) -> Any:
@@ -101,27 +90,6 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--quarantine", type=str | None, help="A list of images to leave out, to be written.")
     parser.add_subclass_arguments(ImageData, "data")
     return parser
-
-
-def guess(root: str) -> str:
-    """The class of image data that a root looks like.
-
-    Raises:
-        DataError: There is no such root.
-    """
-    if extension(root) in TABLES:
-        return ManifestData.__name__
-    source = open_source(root)
-    try:
-        if len(FolderData(root).find_classes()) >= 2:
-            return FolderData.__name__
-    except DataError:
-        pass
-    found, _ = source.files("", IMAGE_EXTENSIONS)
-    inner = (path.partition("/")[2] for path in found.paths)
-    if any(map(kind, found.paths)) or any(map(kind, inner)):
-        return CatsDogsData.__name__
-    return UnlabelledData.__name__
 
 
 def _write_sheet(data: LabelledFiles, file: Path) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, final
 
-from vitcli.errors import UserError, WeightsError
+from vitcli.cli.exit import DONE, ended
+from vitcli.errors import ConfigError, WeightsError
 from vitcli.weights import save_tensors
-from vitcli.weights.pretrained import open_pretrained
+from vitcli.weights.open import open_pretrained
 
 
 @final
@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse exits by itself on an unknown option, whatever it is told."""
 
     def error(self, message: str) -> NoReturn:
-        raise argparse.ArgumentError(None, message)
+        raise ConfigError(message)
 
 
 def run(words: Sequence[str]) -> int:
@@ -30,28 +30,28 @@ def run(words: Sequence[str]) -> int:
     Returns:
         Exit code: 0 done, 2 a mistake of the user's, told in one line.
     """
+    return ended("import", lambda: _import(words))
+
+
+def _import(words: Sequence[str]) -> int:
     try:
         said = vars(_parser().parse_args(list(words)))
-        file, out, names = said.pop("file"), Path(said.pop("out")), said.pop("classes")
-        pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
-        classes = _names(names, pretrained.net.classes) if names else pretrained.classes
-        if out.suffix != ".safetensors":
-            raise WeightsError(f"--out {out}: tensors are written as safetensors; let the name end in .safetensors")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        extra = {"classes": list(classes)} if classes else {}
-        save_tensors(pretrained.net, out, preprocess=pretrained.preprocess, source=pretrained.resampling, **extra)
     except argparse.ArgumentError as error:
-        print(f"vitcli import: error: {error}", file=sys.stderr)
-        return 2
-    except UserError as error:
-        print(f"vitcli import: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        raise ConfigError(str(error)) from error
+    file, out, names = said.pop("file"), Path(said.pop("out")), said.pop("classes")
+    pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
+    classes = _names(names, pretrained.net.classes) if names else pretrained.classes
+    if out.suffix != ".safetensors":
+        raise WeightsError(f"--out {out}: tensors are written as safetensors; let the name end in .safetensors")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    extra = {"classes": list(classes)} if classes else {}
+    save_tensors(pretrained.net, out, preprocess=pretrained.preprocess, source=pretrained.resampling, **extra)
     net = pretrained.net
     count = sum(parameter.numel() for parameter in net.parameters())
     print(f"net: {type(net.backend).__name__}, {net.tokens} tokens x {net.dim}, {count:,} parameters")
     print(f"weights: {out} ({net.classes} classes{'' if classes else ', without names'})")
     print(f"next: vitcli fit --weights {out} --data.root photos")
-    return 0
+    return DONE
 
 
 def _parser() -> argparse.ArgumentParser:

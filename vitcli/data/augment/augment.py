@@ -74,30 +74,30 @@ class Augment:
     def __post_init__(self) -> None:
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise ConfigError(
-                f"data.augment.crop_scale {self.crop_scale}: not 0 < smallest <= largest <= 1 - "
+                f"data.augment.crop_scale {self.crop_scale}: not 0 < smallest <= largest <= 1; "
                 "give shares of the area, such as [0.25, 1.0]"
             )
         if not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
             raise ConfigError(
-                f"data.augment.crop_ratio {self.crop_ratio}: not 0 < smallest <= largest - "
+                f"data.augment.crop_ratio {self.crop_ratio}: not 0 < smallest <= largest; "
                 "give width / height, such as [0.75, 1.3333]"
             )
         for key in ("flip", "flip_vertical", "erase"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(
-                    f"data.augment.{key} {getattr(self, key)}: not a probability - give a number from 0 to 1"
+                    f"data.augment.{key} {getattr(self, key)}: not a probability; give a number from 0 to 1"
                 )
         if not 0 <= self.colour <= 1:
-            raise ConfigError(f"data.augment.colour {self.colour}: outside [0, 1] - 0 is none, 0.4 is usual")
+            raise ConfigError(f"data.augment.colour {self.colour}: outside [0, 1]; 0 is none, 0.4 is usual")
         if self.policy not in POLICIES:
-            raise ConfigError(f"data.augment.policy {self.policy!r}: unknown - choose one of {', '.join(POLICIES)}")
+            raise ConfigError(f"data.augment.policy {self.policy!r}: unknown; choose one of {', '.join(POLICIES)}")
         if not 0 <= self.magnitude <= 30:
-            raise ConfigError(f"data.augment.magnitude {self.magnitude}: outside 0 to 30 - 9 is usual")
+            raise ConfigError(f"data.augment.magnitude {self.magnitude}: outside 0 to 30; 9 is usual")
         for key in ("mixup", "cutmix"):
             if not 0 <= getattr(self, key) < math.inf:
-                raise ConfigError(f"data.augment.{key} {getattr(self, key)}: negative or endless - 0 is none")
+                raise ConfigError(f"data.augment.{key} {getattr(self, key)}: negative or endless; 0 is none")
         if self.repeats < 1:
-            raise ConfigError(f"data.augment.repeats {self.repeats}: below 1 - 1 shows each picture once")
+            raise ConfigError(f"data.augment.repeats {self.repeats}: below 1; 1 shows each picture once")
 
     @property
     def mixes(self) -> bool:

@@ -22,10 +22,11 @@ from vitcli.data.batches.order import (
     training_order,
 )
 from vitcli.data.batches.position import Counted, check_counted, names_and_labels, position
-from vitcli.data.batches.samples import Batch, Samples, cores
+from vitcli.data.batches.samples import Batch, Samples
 from vitcli.errors import ConfigError
 from vitcli.images.decode.encoded import MAX_PIXELS
 from vitcli.images.index.listing import Listing
+from vitcli.machine.threads import cores
 from vitcli.preprocess import Preprocess
 
 Split = Literal["train", "val", "test", "predict"]
@@ -68,16 +69,16 @@ class Batches(LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         if batch_size < 1:
-            raise ConfigError(f"data.batch_size {batch_size}: below 1 - a batch holds at least one image")
+            raise ConfigError(f"data.batch_size {batch_size}: below 1; a batch holds at least one image")
         if num_workers is not None and num_workers < 0:
-            raise ConfigError(f"data.num_workers {num_workers}: below 0 - 0 reads images in the training process")
+            raise ConfigError(f"data.num_workers {num_workers}: below 0; 0 reads images in the training process")
         if max_pixels < 1:
-            raise ConfigError(f"data.max_pixels {max_pixels}: below 1 - {MAX_PIXELS} is usual")
+            raise ConfigError(f"data.max_pixels {max_pixels}: below 1; {MAX_PIXELS} is usual")
         if seed < 0:
-            raise ConfigError(f"data.seed {seed}: below 0 - give a whole number from 0 up")
+            raise ConfigError(f"data.seed {seed}: below 0; give a whole number from 0 up")
         twice = sorted({name for name in classes if list(classes).count(name) > 1})
         if twice:
-            raise ConfigError(f"data.classes {list(classes)}: {twice[0]!r} is named twice - name each class once")
+            raise ConfigError(f"data.classes {list(classes)}: {twice[0]!r} is named twice; name each class once")
         self.preprocess = preprocess
         self.classes = tuple(classes)
         self.augment = augment

@@ -1,4 +1,4 @@
-"""Where in its epochs is a run, and are the batches still those in which its checkpoint counted?"""
+"""Position of a run in its epochs: the only reader of Lightning's counters; and whether a checkpoint's still holds."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
         raise ConfigError(
             f"data.batch_size {batch_size}: this makes {now['images']} images in batches of {now['global_batch']}, but "
             f"the checkpoint was written in the middle of an epoch of {then['images']} in batches of "
-            f"{then['global_batch']} - {remedy}"
+            f"{then['global_batch']}; {remedy}"
         )
     if then.get("order", now["order"]) != now["order"]:
         raise ConfigError(
             f"data.sampler, data.augment.repeats: are {now['order']}, but the checkpoint was written in the middle of "
-            f"an epoch with {then['order']} - {remedy}"
+            f"an epoch with {then['order']}; {remedy}"
         )
     if then.get("files", now["files"]) != now["files"]:
         raise ConfigError(
             "data: the training images have other names or labels than those with which the checkpoint was written in "
-            f"the middle of an epoch - {remedy}"
+            f"the middle of an epoch; {remedy}"
         )

@@ -105,7 +105,7 @@ class CatsDogsData(LabelledFiles):
         for name in CLASSES:
             if name not in classes:
                 raise DataError(
-                    f"data.root {self.root}: {name!r} is none of the model's classes {list(classes)} - "
+                    f"data.root {self.root}: {name!r} is none of the model's classes {list(classes)}; "
                     "CatsDogsData serves models with the classes cat and dog; use FolderData for others"
                 )
         part, parts = part_of(split), self.parts(split)
@@ -114,7 +114,7 @@ class CatsDogsData(LabelledFiles):
         held_out_nothing = part == "val" and "val" not in self.pools and self.val_fraction == 0
         if pool is None or (missing and not held_out_nothing):
             raise DataError(
-                f"data.root {self.root}: no {' and no '.join(missing)} for {part} - expected {LAYOUTS}"
+                f"data.root {self.root}: no {' and no '.join(missing)} for {part}; expected {LAYOUTS}"
                 + ("" if self.download else "; --data.download true fetches photos")
             )
         return self.listing_of(pool, classes)

@@ -13,7 +13,7 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.index.listing import Listing
 from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.source.source import Source
-from vitcli.images.source.walk import natural_order
+from vitcli.names import natural_order
 
 
 def find_splits(source: Source, flat: bool = False) -> dict[str, str]:
@@ -32,9 +32,7 @@ def find_splits(source: Source, flat: bool = False) -> dict[str, str]:
     for name in source.folders():
         split = SPLIT_NAMES.get(name.lower())
         if split in found:
-            raise DataError(
-                f"data.root {source.root}: {found[split]}/ and {name}/ both name {split} - keep one of them"
-            )
+            raise DataError(f"data.root {source.root}: {found[split]}/ and {name}/ both name {split}; keep one of them")
         if split is not None:
             found[split] = name
     return found if flat or any(source.folders(name) for name in found.values()) else {}
@@ -63,7 +61,7 @@ class FolderData(LabelledFiles):
     def __init__(self, root: str, class_levels: int = 1, label_pattern: str | None = None, **options: Any) -> None:
         super().__init__(root, **options)
         if class_levels < 1:
-            raise ConfigError(f"data.class_levels {class_levels}: below 1 - a class is at least one folder")
+            raise ConfigError(f"data.class_levels {class_levels}: below 1; a class is at least one folder")
         self.class_levels = class_levels
         self.label_pattern = label_pattern
         self._pattern = _compiled(label_pattern)
@@ -77,7 +75,7 @@ class FolderData(LabelledFiles):
         splits = find_splits(self.source, self._pattern is not None)
         if splits and "train" not in splits:
             raise DataError(
-                f"data.root {self.root}: has {', '.join(splits.values())} but no train - add the folder train/"
+                f"data.root {self.root}: has {', '.join(splits.values())} but no train; add the folder train/"
             )
         inside = splits.get("train", "")
         names = self._class_names(inside)
@@ -86,12 +84,12 @@ class FolderData(LabelledFiles):
         if self._pattern is not None:
             found = f"only {names[0]!r}" if names else "nothing"
             raise DataError(
-                f"data.label_pattern {self.label_pattern}: finds {found} in {self.source.where(inside)} - its "
+                f"data.label_pattern {self.label_pattern}: finds {found} in {self.source.where(inside)}; its "
                 "group has to be the class, in at least two ways"
             )
         if not names:
             raise DataError(
-                f"data.root {self.root}: no class folders in {self.source.where(inside)} - put the images of each "
+                f"data.root {self.root}: no class folders in {self.source.where(inside)}; put the images of each "
                 "class into a folder of its own, or give a data.label_pattern; pictures without labels are read by "
                 "UnlabelledData, labels in a table by ManifestData"
             )
@@ -100,7 +98,7 @@ class FolderData(LabelledFiles):
         remedy = (
             f"did you mean --data.root {self.source.where(inner)}?" if deeper else "add a folder for a second class"
         )
-        raise DataError(f"data.root {self.root}: only one class folder, {names[0]}/ - {remedy}")
+        raise DataError(f"data.root {self.root}: only one class folder, {names[0]}/; {remedy}")
 
     def _class_names(self, inside: str) -> list[str]:
         if self._pattern is not None:
@@ -143,9 +141,9 @@ class FolderData(LabelledFiles):
         parts, part = self.parts(split), part_of(split)
         if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(
-                f"data.root {self.root}: no images for {part} - add the folder {part}/ or raise data.{part}_fraction"
+                f"data.root {self.root}: no images for {part}; add the folder {part}/ or raise data.{part}_fraction"
                 if part != "train"
-                else f"data.root {self.root}: no train folder - add the folder train/"
+                else f"data.root {self.root}: no train folder; add the folder train/"
             )
         self._check_classes(part, parts[part])
         return self.listing_of(parts[part], self.classes)
@@ -157,7 +155,7 @@ class FolderData(LabelledFiles):
                 folder = find_splits(self.source).get(part, "")
                 raise DataError(
                     f"data.root {self.root}: class {name!r} has no folder for {part}, expected "
-                    f"{self.source.where(folder, name)} - "
+                    f"{self.source.where(folder, name)}; "
                     + (
                         "add its images there"
                         if part == "train"
@@ -168,7 +166,7 @@ class FolderData(LabelledFiles):
         if part == "train" and empty:
             links = pool.index.left_out["link"]
             remedy = f"{links} links were left out{REMEDIES['link']}" if links else "add some, or remove the folder"
-            raise DataError(f"data.root {self.root}: no images for train in {_names(empty)} - {remedy}")
+            raise DataError(f"data.root {self.root}: no images for train in {_names(empty)}; {remedy}")
         if part == "val" and len(empty) == len(self.classes):
             self._notice("no images in val: training goes on without validation")
         elif empty:
@@ -181,9 +179,9 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"data.label_pattern {pattern}: is no regular expression ({error}) - mend it") from error
+        raise ConfigError(f"data.label_pattern {pattern}: is no regular expression ({error}); mend it") from error
     if compiled.groups != 1:
-        raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups - one, which is the class")
+        raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups; one, which is the class")
     return compiled
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.batches.samples import cores
 from vitcli.data.module import ImageData
 from vitcli.images.index.index import Index, index_file, scan
 from vitcli.images.index.listing import FileOpener, Listing, list_files
@@ -21,6 +20,7 @@ from vitcli.images.index.splits import Pool, as_rows, check_fractions, split_poo
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
+from vitcli.machine.threads import cores
 
 REMEDIES = {"link": "; data.follow_links true follows them"}
 

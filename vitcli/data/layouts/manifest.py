@@ -1,12 +1,9 @@
-"""How do the rows of a table, each a path and a label, become labelled splits?"""
+"""ManifestData: the rows of a table, each a path and a label, as labelled splits."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
@@ -18,10 +15,8 @@ from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import extension, natural_order
-
-Row = dict[str, Any]
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+from vitcli.names import natural_order
+from vitcli.table.read import Record, read_table
 
 
 @final
@@ -83,7 +78,7 @@ class ManifestData(LabelledFiles):
         names = sorted({label for _, label, split in rows if split == "train" or not divided}, key=natural_order)
         if len(names) < 2:
             found = f"only the label {names[0]!r}" if names else "no rows"
-            raise DataError(f"data.root {self.root}: {found} for train - a classifier needs two")
+            raise DataError(f"data.root {self.root}: {found} for train; a classifier needs two")
         return tuple(names)
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -93,22 +88,22 @@ class ManifestData(LabelledFiles):
             DataError: There is no such table, a column is missing, or a split is none.
         """
         if self._read is None:
-            self._read = [self._row(number, row) for number, row in enumerate(read_table(self.root), 1)]
+            self._read = [self._row(number, row) for number, row in enumerate(read_table(self.root, "data.root"), 1)]
             (path, times), *_ = Counter(path for path, _, _ in self._read).most_common(1) or [("", 0)]
             if times > 1:
-                raise DataError(f"data.root {self.root}: {path} is listed {times} times - keep one of its rows")
+                raise DataError(f"data.root {self.root}: {path} is listed {times} times; keep one of its rows")
         return self._read
 
-    def _row(self, number: int, row: Row) -> tuple[str, str, str]:
+    def _row(self, number: int, row: Record) -> tuple[str, str, str]:
         where = f"data.root {self.root}, row {number}"
         for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
             if row.get(column) in (None, ""):
                 raise DataError(
-                    f"{where}: has no {column!r}, but {', '.join(map(str, row))} - fill it in, or name its data.{key}"
+                    f"{where}: has no {column!r}, but {', '.join(map(str, row))}; fill it in, or name its data.{key}"
                 )
         split = str(row.get(self.split_column) or "").strip().lower()
         if split and split not in SPLIT_NAMES:
-            raise DataError(f"{where}: {self.split_column} {split!r} is none - it has to be train, val or test")
+            raise DataError(f"{where}: {self.split_column} {split!r} is none; it has to be train, val or test")
         return str(row[self.path_column]), str(row[self.label_column]), SPLIT_NAMES.get(split, "")
 
     def index_rows(self) -> Index:
@@ -160,73 +155,13 @@ class ManifestData(LabelledFiles):
             self.classes = self.find_classes()
         parts, part = self.parts(split), part_of(split)
         if part not in parts or (part == "test" and not len(parts[part])):
-            raise DataError(f"data.root {self.root}: no rows for {part} - add some, or raise data.{part}_fraction")
+            raise DataError(f"data.root {self.root}: no rows for {part}; add some, or raise data.{part}_fraction")
         check_known(parts[part], self.classes, f"data.root {self.root}, {part}")
         empty = [name for name in self.classes if not parts[part].count(name)]
         if part == "train" and empty:
-            raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r} - add some")
+            raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r}; add some")
         if part == "val" and len(empty) == len(self.classes):
             self._notice("no images in val: training goes on without validation")
         elif empty:
             self._notice(f"no images in {part} of {', '.join(empty[:5])}{' and more' if len(empty) > 5 else ''}")
         return self.listing_of(parts[part], self.classes)
-
-
-def read_table(file: str) -> Iterator[Row]:
-    """The rows of a table by the names of their columns.
-
-    Raises:
-        DataError: There is no such file, or it is no such table.
-    """
-    readers: dict[str, Callable[[str], Iterator[Row]]] = {
-        ".csv": lambda file: _csv(file, ","), ".tsv": lambda file: _csv(file, "\t"), ".jsonl": _json_lines,
-        ".parquet": _parquet, ".txt": _paths,
-    }  # fmt: skip
-    reader = readers.get(extension(file))
-    if reader is None:
-        raise DataError(f"data.root {file}: is no table by its ending - {', '.join(readers)} are read")
-    if not os.path.isfile(file):
-        raise DataError(f"data.root {file}: no such file - check the path (now in {os.getcwd()})")
-    try:
-        yield from reader(file)
-    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"data.root {file}: is no table of the kind that its ending says ({reason}) - mend it"
-        ) from error
-
-
-def _csv(file: str, delimiter: str) -> Iterator[Row]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        yield from csv.DictReader(lines, delimiter=delimiter)
-
-
-def _json_lines(file: str) -> Iterator[Row]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"line {number} is no object")
-                yield row
-
-
-def _parquet(file: str) -> Iterator[Row]:
-    try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError as error:
-        raise DataError(
-            f"data.root {file}: Parquet is read by pyarrow, which is not installed - pip install 'vitcli[parquet]'"
-        ) from error
-    try:
-        for batch in parquet.ParquetFile(file).iter_batches():
-            yield from batch.to_pylist()
-    except ArrowException as error:
-        raise ValueError(str(error)) from error
-
-
-def _paths(file: str) -> Iterator[Row]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for line in lines:
-            if path := line.strip():
-                yield {"path": path, "label": os.path.basename(os.path.dirname(path))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from vitcli.errors import DataError
-from vitcli.images.source.walk import natural_order
+from vitcli.names import natural_order
 
 LABELS = ("cat", "dog")
 IMAGES = "oxford-iiit-pet/images"
@@ -36,7 +36,7 @@ def download_pets(root: str) -> dict[str, dict[str, list[str]]]:
         lines = str(error).splitlines()
         raise DataError(
             f"data.download true: the Oxford-IIIT Pet photos did not arrive in {root} "
-            f"({lines[0] if lines else type(error).__name__}) - check the network, delete "
+            f"({lines[0] if lines else type(error).__name__}); check the network, delete "
             f"{os.path.join(root, 'oxford-iiit-pet')} and try again"
         ) from error
     return pools

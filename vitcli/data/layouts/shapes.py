@@ -75,10 +75,10 @@ class ShapesData(ImageData):
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown or len(set(kinds)) < max(2, len(kinds)):
             why = f"{unknown[0]!r} cannot be drawn" if unknown else "names fewer than two different shapes"
-            raise ConfigError(f"data.kinds {list(kinds)}: {why} - choose two or more of {', '.join(KINDS)}")
+            raise ConfigError(f"data.kinds {list(kinds)}: {why}; choose two or more of {', '.join(KINDS)}")
         for key, count in (("train", train), ("val", val), ("test", test)):
             if count < len(kinds):
-                raise ConfigError(f"data.{key} {count}: fewer pictures than kinds - give at least {len(kinds)}")
+                raise ConfigError(f"data.{key} {count}: fewer pictures than kinds; give at least {len(kinds)}")
         self.drawing_seed = drawing_seed
         self.kinds = tuple(kinds)
         self.counts = {"train": train, "val": val, "test": test}
@@ -119,7 +119,7 @@ class ShapesData(ImageData):
         for kind in self.kinds:
             if kind not in classes:
                 raise DataError(
-                    f"data.kinds {list(self.kinds)}: {kind!r} is none of the model's classes {list(classes)} - "
+                    f"data.kinds {list(self.kinds)}: {kind!r} is none of the model's classes {list(classes)}; "
                     "choose kinds that the model knows"
                 )
         share, rest = divmod(count, len(self.kinds))

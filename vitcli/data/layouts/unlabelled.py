@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import AUGMENT, Split
-from vitcli.data.batches.samples import cores
 from vitcli.data.module import ImageData
 from vitcli.errors import DataError
 from vitcli.images.index.index import Index, index_file, scan
@@ -17,7 +16,9 @@ from vitcli.images.index.splits import Pool
 from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import IMAGE_EXTENSIONS, extension
+from vitcli.images.source.walk import IMAGE_EXTENSIONS
+from vitcli.machine.threads import cores
+from vitcli.names import extension
 
 LIST_EXTENSION = ".txt"
 
@@ -59,7 +60,7 @@ class UnlabelledData(ImageData):
             DataError: Always.
         """
         raise DataError(
-            f"data.root {self.root}: UnlabelledData has no labels - use FolderData to train, or give a model"
+            f"data.root {self.root}: UnlabelledData has no labels; use FolderData to train, or give a model"
         )
 
     def list_split(self, split: Split) -> Listing:
@@ -69,15 +70,13 @@ class UnlabelledData(ImageData):
             DataError: Another split than predict, a root that does not exist, or one that names no file at all.
         """
         if split != "predict":
-            raise DataError(f"data.root {self.root}: UnlabelledData has no labels for {split} - use FolderData")
+            raise DataError(f"data.root {self.root}: UnlabelledData has no labels for {split}; use FolderData")
         if not os.path.exists(self.root):
-            raise DataError(f"data.root {self.root}: no such file or folder - check the path (now in {os.getcwd()})")
+            raise DataError(f"data.root {self.root}: no such file or folder; check the path (now in {os.getcwd()})")
         source, index = self._found()
         if not len(index):
             links = index.left_out["link"]
-            only = (
-                f"no files in it, but {links} links - say data.follow_links true, or" if links else "no files in it -"
-            )
+            only = f"no files in it, but {links} links; say data.follow_links true, or" if links else "no files in it;"
             raise DataError(f"data.root {self.root}: {only} name a folder of pictures, an image or a list")
         rows = index.order
         return list_files(FileOpener(source, (), self.max_pixels, self.quarantined), index, rows)
@@ -129,5 +128,5 @@ class UnlabelledData(ImageData):
                 return [path for line in lines if (path := line.rstrip("\r\n")).strip()]
         except OSError as error:
             raise DataError(
-                f"data.root {self.root}: cannot be read ({error.strerror}) - check its permissions"
+                f"data.root {self.root}: cannot be read ({error.strerror}); check its permissions"
             ) from error

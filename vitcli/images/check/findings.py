@@ -15,7 +15,7 @@ from vitcli.images.index.facts import SUSPICIOUS, UNREADABLE, Facts
 from vitcli.images.index.index import Index
 from vitcli.images.index.splits import Pool
 from vitcli.images.source.source import Source
-from vitcli.images.source.walk import extension, printable
+from vitcli.names import extension, printable
 
 IMBALANCED = 10
 SMALL_SIDE = 16

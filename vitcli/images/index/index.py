@@ -19,7 +19,7 @@ from vitcli.images.index.facts import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
 from vitcli.images.index.paths import Paths
 from vitcli.images.source.entries import Entries
 from vitcli.images.source.source import Source
-from vitcli.images.source.walk import natural_order
+from vitcli.names import natural_order
 
 # of the file's own layout and of what inspect finds; another one is not read
 LAYOUT = 2

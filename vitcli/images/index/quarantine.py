@@ -22,7 +22,7 @@ def read_quarantine(file: str) -> frozenset[str]:
         content = Path(file).read_bytes()
     except OSError as error:
         raise DataError(
-            f"data.quarantine {file}: cannot be read ({error.strerror}) - name a list of vitcli check --quarantine"
+            f"data.quarantine {file}: cannot be read ({error.strerror}); name a list of vitcli check --quarantine"
         ) from error
     lines = (os.fsdecode(line).rstrip("\r") for line in content.split(b"\n"))
     return frozenset(line.partition("\t")[0] for line in lines if line and not line.startswith("#"))

@@ -57,10 +57,10 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
     """
     for key, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= fraction < 1:
-            raise ConfigError(f"data.{key} {fraction}: outside [0, 1) - give a share such as 0.1")
+            raise ConfigError(f"data.{key} {fraction}: outside [0, 1); give a share such as 0.1")
     if val_fraction + test_fraction >= 1:
         raise ConfigError(
-            f"data.val_fraction {val_fraction}: with data.test_fraction {test_fraction} nothing is left to train on - "
+            f"data.val_fraction {val_fraction}: with data.test_fraction {test_fraction} nothing is left to train on; "
             "keep their sum below 1"
         )
 
@@ -142,6 +142,6 @@ def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
         if name not in classes:
             near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
             raise DataError(
-                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r} - "
+                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r}; "
                 "rename or remove the folder"
             )

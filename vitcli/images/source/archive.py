@@ -19,7 +19,8 @@ from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import check_folder, extension, is_hidden, natural_order, unwanted
+from vitcli.images.source.walk import check_folder, unwanted
+from vitcli.names import extension, is_hidden, natural_order
 
 ARCHIVES = (".zip", ".tar")
 # A picture of 100 million pixels takes less even uncompressed; and photos hardly shrink in a zip.
@@ -70,7 +71,7 @@ class Archive(Source):
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
             raise DataError(
-                f"data.root {self.root}: {name!r} points outside of the archive - get it anew, from its source"
+                f"data.root {self.root}: {name!r} points outside of the archive; get it anew, from its source"
             )
         if size > MOST_BYTES:
             self.left_out[f"larger than {MOST_BYTES >> 20} MB"] += 1
@@ -217,4 +218,4 @@ def open_source(root: str, follow_links: bool = False) -> Source:
 
 def _damaged(root: str, error: BaseException, more: str = "") -> DataError:
     reason = " ".join(str(error).split())[:100] or type(error).__name__
-    return DataError(f"data.root {root}: is no whole archive ({reason}) - get it anew{more}")
+    return DataError(f"data.root {root}: is no whole archive ({reason}); get it anew{more}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from vitcli.errors import DataError
 from vitcli.images.source.entries import Entries
+from vitcli.names import extension, is_hidden, natural_order, printable
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -19,40 +19,6 @@ IMAGE_EXTENSIONS = frozenset(
         *(".tif", ".tiff", ".psd", ".pbm", ".pgm", ".ppm", ".pnm"),
     }
 )
-# Written by macOS archives and Synology; folders with a leading dot are left out as well.
-SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
-DIGITS = re.compile("([0-9]+)")
-
-OrderKey = tuple[tuple[tuple[str | int, ...], ...], str]
-
-
-def natural_order(path: str) -> OrderKey:
-    """A sort key by which ``cat.2.jpg`` comes before ``cat.10.jpg``.
-
-    Folder by folder, runs of the digits 0-9 compare as numbers and the text between them by code points, without
-    regard to case; names that differ in nothing else (``A1``, ``a01``) are put in the order of their code points.
-    No locale takes part.
-
-    Args:
-        path: A path whose folders are separated by ``/``.
-    """
-    return tuple(_name_key(name) for name in path.split("/")), path
-
-
-def _name_key(name: str) -> tuple[str | int, ...]:
-    # The pattern is a group, so text and numbers alternate and only like is compared with like.
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(DIGITS.split(name.casefold())))
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is there for a program and not for people."""
-    return name.startswith(".") or name in SYSTEM_FOLDERS
-
-
-def extension(path: str) -> str:
-    """The ending of a visible file's name in small letters, with its dot; empty if it has none."""
-    dot = path.rfind(".")
-    return path[dot:].lower() if dot > path.rfind("/") else ""
 
 
 def unwanted(name: str, extensions: Collection[str] | None) -> str:
@@ -181,10 +147,10 @@ def check_folder(root: str) -> None:
         DataError: It does not exist, or is a file.
     """
     if not os.path.exists(root):
-        raise DataError(f"data.root {root}: no such folder - check the path (now in {os.getcwd()})")
+        raise DataError(f"data.root {root}: no such folder; check the path (now in {os.getcwd()})")
     if not os.path.isdir(root):
         raise DataError(
-            f"data.root {root}: is a file, not a folder - name the folder that holds the images, or a zip or tar of it"
+            f"data.root {root}: is a file, not a folder; name the folder that holds the images, or a zip or tar of it"
         )
 
 
@@ -194,7 +160,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         with _opened(folder) as opened, os.scandir(opened) as entries:
             yield from entries
     except OSError as error:
-        raise DataError(f"data.root {folder}: cannot be listed ({error.strerror}) - check its permissions") from error
+        raise DataError(f"data.root {folder}: cannot be listed ({error.strerror}); check its permissions") from error
 
 
 @contextlib.contextmanager
@@ -208,8 +174,3 @@ def _opened(folder: str) -> Iterator[str | int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def printable(name: str) -> str:
-    """A name that any terminal and any file can take; bytes that are no UTF-8 with backslashes."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from vitcli.table.row import Merged, PartWriter, Row, merge
+from vitcli.table.parts import Merged, PartWriter, merge
+from vitcli.table.row import Row
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl

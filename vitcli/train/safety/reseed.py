@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loops.progress import _ProcessedTracker
+
+from vitcli.data.batches.position import position
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -28,10 +29,7 @@ class Reseed(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed the generators of the CPU and of the device."""
-        # current_epoch lags behind where a run is resumed at the end of an epoch; processed does not
-        progress = trainer.fit_loop.epoch_progress.current
-        assert isinstance(progress, _ProcessedTracker)
-        epoch = progress.processed
+        epoch, _ = position(trainer)
         parts = (self.seed, epoch, batch_idx, trainer.global_rank)
         seed = int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
         if trainer.strategy.root_device.type == "cpu":

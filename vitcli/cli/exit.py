@@ -1,0 +1,68 @@
+"""Exit codes, and the one line on stderr that tells a user's mistake, alike for all verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from vitcli.errors import UserError, is_full
+from vitcli.names import printable
+
+DONE = 0
+MISTAKE = 2
+FINDINGS = 3
+# 128 and the number of the signal, as shells have it
+STOPPED = 130
+
+
+def ended(
+    verb: str,
+    do: Callable[[], int],
+    *,
+    known: Callable[[Exception], str | None] = lambda _: None,
+    stopped: str = "stopped",
+) -> int:
+    """Do a verb; a mistake of the user's and Ctrl-C end it with one line, anything else keeps its traceback.
+
+    Args:
+        verb: Its name.
+        do: What it does, to its exit code.
+        known: What to tell of an error that a library raises for a user's mistake; None for any other error.
+        stopped: What to tell after Ctrl-C.
+
+    Returns:
+        Exit code: do's own, MISTAKE or STOPPED.
+    """
+    try:
+        return do()
+    except KeyboardInterrupt:
+        print(f"vitcli {verb}: {stopped}", file=sys.stderr)
+        return STOPPED
+    except Exception as error:
+        told = users_mistake(error) or known(error)
+        if told is None:
+            raise
+        return tell(verb, told)
+
+
+def tell(verb: str, mistake: str) -> int:
+    """Tell a user's mistake in one line; the exit code for it."""
+    print(f"vitcli {verb}: error: {printable(' '.join(mistake.split()))}", file=sys.stderr)
+    return MISTAKE
+
+
+def users_mistake(error: BaseException) -> str | None:
+    """What to tell the user of an error; None for one that is no fault of theirs.
+
+    A parser wraps what a constructor raises in errors of its own, so that their causes are looked at too.
+    """
+    if not isinstance(error, UserError | ValueError | OSError):
+        return None
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        if isinstance(cause, OSError) and is_full(cause):
+            return f"{cause.filename or 'the disk'}: {cause.strerror}; make room and start again"
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -1,0 +1,32 @@
+"""Guess of the layout: the image data class that a folder, archive or table looks like."""
+
+from __future__ import annotations
+
+from vitcli.data import CatsDogsData, FolderData, ManifestData, UnlabelledData
+from vitcli.data.layouts.cats_dogs import kind
+from vitcli.errors import DataError
+from vitcli.images.source.archive import open_source
+from vitcli.images.source.walk import IMAGE_EXTENSIONS
+from vitcli.names import extension
+from vitcli.table.read import TABLES
+
+
+def guess(root: str) -> str:
+    """The class of image data that a root looks like.
+
+    Raises:
+        DataError: There is no such root.
+    """
+    if extension(root) in TABLES:
+        return ManifestData.__name__
+    source = open_source(root)
+    try:
+        if len(FolderData(root).find_classes()) >= 2:
+            return FolderData.__name__
+    except DataError:
+        pass
+    found, _ = source.files("", IMAGE_EXTENSIONS)
+    inner = (path.partition("/")[2] for path in found.paths)
+    if any(map(kind, found.paths)) or any(map(kind, inner)):
+        return CatsDogsData.__name__
+    return UnlabelledData.__name__

@@ -1,0 +1,122 @@
+"""Prediction tables in the making: each process writes its part, and the parts are merged in the listing's order."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import heapq
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self, final
+
+from vitcli.errors import DataError
+from vitcli.machine.atomic import keep_previous
+from vitcli.table.row import AFTER, Row, header, to_cells
+
+
+@final
+class PartWriter:
+    """A process's share of a table, written as it goes: each row behind its position in the whole.
+
+    Memory does not grow with the table. Names that are not UTF-8 are written with backslashes.
+    """
+
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._classes = classes
+        self._file: IO[str] = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        self._csv.writerow(["index", *header(classes)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, index: int, row: Row) -> None:
+        """Append a row.
+
+        Args:
+            index: Position of the image in the whole listing.
+            row: What was found.
+        """
+        self._csv.writerow([index, *to_cells(row, len(self._classes))])
+
+    def flush(self) -> None:
+        """Hand what was written to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left, down to the disk."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of the parts of a table.
+
+    Args:
+        rows: How many images the table holds.
+        errors: How many of them could not be read.
+        kept: Where an earlier, different table of that name lies now.
+    """
+
+    rows: int
+    errors: int
+    kept: Path | None
+
+
+def merge(parts: Sequence[Path], table: Path) -> Merged:
+    """Join the parts of all processes into one table in the order of the listing, each image exactly once.
+
+    The parts are streamed, and the table appears under its name when it is whole; then the parts are removed.
+
+    Args:
+        parts: Files of PartWriter, one per process.
+        table: Where the table goes.
+
+    An earlier table of that name, if it says anything else, is kept under another.
+
+    Raises:
+        DataError: A part is missing.
+        RuntimeError: An image stands in two parts, or one is left out: a fault of ours.
+    """
+    missing = [part for part in parts if not part.is_file()]
+    if missing:
+        raise DataError(f"{missing[0]}: a process left no part of the table; predict again")
+    unfinished = table.with_name(f"{table.name}.unfinished")
+    count = errors = 0
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        streams = [_indexed(part) for part in parts]
+        names, *_ = [next(stream)[1] for stream in streams]
+        out.writerow(names)
+        status = len(names) - len(AFTER) + AFTER.index("status")
+        for index, cells in heapq.merge(*streams, key=lambda entry: entry[0]):
+            if index != count:
+                raise RuntimeError(f"{table}: expected image {count} next, but a process wrote image {index}")
+            out.writerow(cells)
+            count += 1
+            errors += cells[status] == "error"
+        file.flush()
+        os.fsync(file.fileno())
+    differs = table.is_file() and not filecmp.cmp(unfinished, table, shallow=False)
+    kept = keep_previous(table) if differs else None
+    unfinished.replace(table)
+    for part in parts:
+        part.unlink()
+    return Merged(count, errors, kept)
+
+
+def _indexed(part: Path) -> Iterator[tuple[int, list[str]]]:
+    with part.open(encoding="utf-8", newline="") as file:
+        for number, (index, *cells) in enumerate(csv.reader(file)):
+            yield (-1 if number == 0 else int(index)), cells

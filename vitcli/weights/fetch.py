@@ -1,0 +1,99 @@
+"""Weights by name, downloaded and prepared by timm or torchvision; the only file that imports timm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from vitcli.errors import WeightsError
+from vitcli.net import ViT
+from vitcli.weights.imagenet import IMAGENET, imagenet
+from vitcli.weights.importer import import_net
+from vitcli.weights.pretrained import Pretrained
+
+# of the largest logit, between two implementations in float32
+SAME = 1e-3
+
+
+def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
+    """A net that timm knows by name, with its published weights.
+
+    Args:
+        spec: As the user typed it, for messages.
+        name: What timm calls it.
+        said: What ``import_net`` is told of its tensors.
+
+    Raises:
+        WeightsError: They are not to be had, or make no net of ours.
+    """
+    import timm
+
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except Exception as error:
+        raise _unavailable(spec, error) from error
+    config: Any = model.pretrained_cfg
+    crop = {"crop_fraction": float(config["crop_pct"]), "interpolation": str(config["interpolation"])}
+    preprocess = crop | {"mean": list(config["mean"]), "std": list(config["std"])}
+    net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
+    _check_alike(spec, net, model)
+    return Pretrained(spec, net, imagenet() if model.num_classes == IMAGENET else None, preprocess)
+
+
+def _seen_in(model: Any) -> dict[str, Any]:
+    """What timm's model knows of itself and its tensors do not show; nothing of what is not built like a ViT."""
+    try:
+        block = model.blocks[0]
+        bend = type(block.mlp.act).__name__
+        tanh = getattr(block.mlp.act, "approximate", "none") == "tanh" or bend == "GELUTanh"
+        return {
+            "heads": int(block.attn.num_heads),
+            "image_size": list(model.patch_embed.img_size),
+            "norm_eps": float(block.norm1.eps),
+            "activation": "quick_gelu" if "Quick" in bend else "gelu_tanh" if tanh else "gelu",
+        }
+    except (AttributeError, IndexError, TypeError):
+        return {}
+
+
+def _check_alike(spec: str, net: ViT, model: Any) -> None:
+    """Nothing, if the net computes what the model does; a name stands for many things that no tensor shows."""
+    images = torch.linspace(-2, 2, 3 * math.prod(net.image_size)).reshape(1, 3, *net.image_size)
+    with torch.no_grad():
+        net, theirs = net.float(), model.eval().float()(images)
+        ours = net(images) if model.num_classes else net.pooled(net.features(images))
+    difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6))
+    if not difference < SAME:
+        raise WeightsError(
+            f"--weights {spec}: timm's model has the tensors of a ViT, but computes something else (logits differ by "
+            f"{difference:.0e} of the largest); choose another name"
+        )
+
+
+def from_torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
+    """A net that torchvision knows by name, with its default weights; arguments and errors are those of from_timm."""
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    try:
+        weights = get_model_weights(name).DEFAULT
+        tensors = weights.get_state_dict(progress=True)
+    except Exception as error:
+        raise _unavailable(spec, error) from error
+    preset = weights.transforms()
+    preprocess = {
+        "crop_fraction": preset.crop_size[0] / preset.resize_size[0],
+        "interpolation": preset.interpolation.value,
+        "mean": list(preset.mean),
+        "std": list(preset.std),
+    }
+    classes = tuple(weights.meta["categories"])
+    net = import_net(tensors, **{"source": "torchvision", **said})
+    return Pretrained(spec, net, classes, preprocess, "torchvision")
+
+
+def _unavailable(spec: str, error: Exception) -> WeightsError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return WeightsError(f"--weights {spec}: not to be had: {reason}; check the name and the network, or give a file")
