@@ -1,7 +1,8 @@
-"""The first word decides: help and version answer at once, and only a verb that needs a net imports torch."""
+"""The command ``vitcli``: help and version answer at once, and only a verb that needs a net imports torch."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage.overview())
         return 0
     if first in {"-V", "--version", "version"}:
-        print(f"vitcli {__version__}")
+        if "--verbose" not in words:
+            print(f"vitcli {__version__}")
+            return 0
+        from vitcli.cli.versions import versions
+
+        print(versions())
         return 0
     if first not in usage.VERBS:
         print(f"vitcli: error: {usage.unknown_verb(first)}", file=sys.stderr)
@@ -35,19 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if {"-h", "--help"} & set(words[1:]):
         print(usage.of_verb(first))
         return 0
-
     spin_briefly()
-    if first == "import":
-        with process.uncollected():
-            from vitcli.cli.verbs import import_weights as importing
-        return importing.run(words[1:])
-    if first == "check":
-        with process.uncollected():
-            from vitcli.cli.verbs import check as checking
-        return checking.run(words[1:])
     with process.uncollected():
-        from vitcli.cli.trainer.command import run
-    return run(first, words[1:])
+        done_by = importlib.import_module(usage.VERBS[first].module)
+    code: int = done_by.run(first, words[1:])
+    return code
 
 
 def command() -> int:

@@ -1,4 +1,4 @@
-"""Prediction tables in the making: each process writes its part, and the parts are merged in the listing's order."""
+"""Parts of a prediction table: each process writes its own, and they are merged in the listing's order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vitcli.table.row import AFTER, Row, header, to_cells
 
 @final
 class PartWriter:
-    """A process's share of a table, written as it goes: each row behind its position in the whole.
+    """A process's share of a table, written as it goes: each row after its position in the listing.
 
     Memory does not grow with the table. Names that are not UTF-8 are written with backslashes.
     """
@@ -87,11 +87,11 @@ def merge(parts: Sequence[Path], table: Path) -> Merged:
 
     Raises:
         DataError: A part is missing.
-        RuntimeError: An image stands in two parts, or one is left out: a fault of ours.
+        RuntimeError: An image stands in two parts, or one is left out: a bug.
     """
     missing = [part for part in parts if not part.is_file()]
     if missing:
-        raise DataError(f"{missing[0]}: a process left no part of the table; predict again")
+        raise DataError(f"{missing[0]}: a process wrote no part of the table; predict again")
     unfinished = table.with_name(f"{table.name}.unfinished")
     count = errors = 0
     with unfinished.open("w", encoding="utf-8", newline="") as file:

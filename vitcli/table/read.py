@@ -1,4 +1,4 @@
-"""Foreign tables: rows of CSV, TSV, JSON lines, Parquet, or a text file of paths, by the names of their columns."""
+"""Tables from elsewhere: rows of CSV, TSV, JSON lines, Parquet, or a text file of paths, by column name."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def read_table(file: str, key: str) -> Iterator[Record]:
     }  # fmt: skip
     reader = readers.get(extension(file))
     if reader is None:
-        raise DataError(f"{key} {file}: is no table by its ending; {', '.join(readers)} are read")
+        raise DataError(f"{key} {file}: is no table by its extension; {', '.join(readers)} are read")
     if not os.path.isfile(file):
         raise DataError(f"{key} {file}: no such file; check the path (now in {os.getcwd()})")
     try:
         yield from reader(file)
     except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{key} {file}: is no table of the kind that its ending says ({reason}); mend it") from error
+        raise DataError(f"{key} {file}: cannot be read as {extension(file)} ({reason}); correct it") from error
 
 
 def _csv(file: str, delimiter: str) -> Iterator[Record]:

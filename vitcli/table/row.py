@@ -44,13 +44,14 @@ _NUMBERS: dict[str, Callable[[str], float | int]] = {
     if field.type in ("int | None", "float | None")
 }
 # the probabilities are a column for each class, between the others
+PROBABILITY = "prob_"
 BEFORE = _NAMES[: _NAMES.index("probabilities")]
 AFTER = _NAMES[_NAMES.index("probabilities") + 1 :]
 
 
 def header(classes: Sequence[str]) -> list[str]:
     """The columns of a table of these classes."""
-    return [*BEFORE, *(f"prob_{name}" for name in classes), *AFTER]
+    return [*BEFORE, *(f"{PROBABILITY}{name}" for name in classes), *AFTER]
 
 
 def to_cells(row: Row, classes: int) -> list[str]:
@@ -65,22 +66,29 @@ def to_cells(row: Row, classes: int) -> list[str]:
     return [*before, *probabilities, *after]
 
 
-def from_cells(cells: Sequence[str]) -> Row:
-    """The row that the cells of a table tell."""
-    last = len(cells) - len(AFTER)
-    told = dict(zip([*BEFORE, *AFTER], [*cells[: len(BEFORE)], *cells[last:]], strict=True))
+def from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
+    """The row that the cells of a table tell; a column that an older table lacks keeps its default.
+
+    Args:
+        names: The columns of the table.
+        cells: A cell for each.
+    """
+    told = dict(zip(names, cells, strict=True))
     known: dict[str, Any] = {
-        name: (_NUMBERS[name](cell) if cell else None) if name in _NUMBERS else cell for name, cell in told.items()
+        name: (_NUMBERS[name](told[name]) if told[name] else None) if name in _NUMBERS else told[name]
+        for name in (*BEFORE, *AFTER)
+        if name in told
     }
-    return Row(**known, probabilities=tuple(float(cell) for cell in cells[len(BEFORE) : last] if cell))
+    probabilities = (cell for name, cell in zip(names, cells, strict=True) if name.startswith(PROBABILITY) and cell)
+    return Row(**known, probabilities=tuple(map(float, probabilities)))
 
 
 def read_rows(table: Path) -> Iterator[Row]:
     """The rows of a table, one at a time."""
     with table.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
-        next(reader)
-        yield from map(from_cells, reader)
+        names = next(reader)
+        yield from (from_cells(names, cells) for cells in reader)
 
 
 def _cell(value: str | float | int | None) -> str:

@@ -1,4 +1,4 @@
-"""What the words of a command line say about run and checkpoint, before the real parser is built upon them."""
+"""Arguments that decide the defaults (run, checkpoint, weights), read before the whole parser is built upon them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, final
 
 import yaml
 
+from vitcli.cli.shipped import nearest
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.run import Run, RunOptions, default_name, find, resolve_checkpoint, run_of
 
@@ -156,7 +157,9 @@ def load_config(path: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"--config {path}: no such file; name a YAML file such as configs/folder.yaml") from None
+        raise ConfigError(
+            f"--config {path}: no such file; {nearest(path, '--config ')}vitcli configs lists those that are shipped"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: cannot be read: {error}; name a YAML file") from error
     except yaml.YAMLError as error:
@@ -164,7 +167,7 @@ def load_config(path: str) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see configs/folder.yaml")
+        raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see vitcli configs folder")
     return content
 
 

@@ -1,4 +1,4 @@
-"""fit, validate, test and predict: Lightning's CLI with a memory of its runs, and no setting ever ignored."""
+"""fit, validate, test and predict: a LightningCLI that knows runs and checkpoints, and ignores no setting."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from vitcli.cli.exit import DONE, STOPPED, ended
 from vitcli.cli.parser_errors import known, one_line
+from vitcli.cli.shipped import with_paths
 from vitcli.cli.trainer.arguments import Arguments, base_configs, continued_run, read_arguments
 from vitcli.cli.trainer.conflicts import honour
 from vitcli.cli.trainer.left_out import show_images
@@ -134,8 +135,8 @@ class Cli(LightningCLI):
         settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
         if "precision" in settings:
             self.told.append(
-                f"trainer.precision {self.config.trainer.precision}: slower on this processor, which has no arithmetic "
-                "for it; computing in 32-true"
+                f"trainer.precision {self.config.trainer.precision}: slower on this CPU, which has no bfloat16 "
+                "instructions; computing in 32-true"
             )
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
@@ -256,7 +257,7 @@ def run(verb: str, words: Sequence[str]) -> int:
 
 
 def _do(verb: str, words: Sequence[str], loggers: ExitStack) -> int:
-    cli = Cli(verb, words)
+    cli = Cli(verb, with_paths(words))
     loggers.callback(cli.close)
     try:
         cli.execute()

@@ -1,4 +1,4 @@
-"""What fit trains on, and what it leaves out, in the folder of the run."""
+"""Files of a fit about its images: samples.png shows some, left_out.csv lists those that are not trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What vitcli asks of Lightning's Trainer where the user asks for nothing else."""
+"""Settings of Lightning's Trainer: vitcli's defaults, and those that would make numbers wrong refused."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
 
 
 def is_slower_mixed(trainer: Namespace) -> bool:
-    """Whether mixed precision was asked for on a processor that has no arithmetic for it.
+    """Whether mixed precision was asked for on a CPU without bfloat16 instructions.
 
-    Who asks for it wants it faster and smaller. On such a processor, as in most laptops, torch takes 90 times as long
-    for a product in bfloat16 as in float32 (docs/results.md, 2026-11-25).
+    Who asks for it wants it faster and smaller. On such a CPU, as in most laptops, torch takes 90 times as long
+    for a product in bfloat16 as in float32 (docs/lab/2026-11-25.md).
 
     Args:
         trainer: The config of the Trainer.

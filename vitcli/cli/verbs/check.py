@@ -28,17 +28,18 @@ from vitcli.run import RunOptions
 MOST_CLASSES = 12
 
 
-def run(words: Sequence[str]) -> int:
+def run(verb: str, words: Sequence[str]) -> int:
     """Do the check.
 
     Args:
-        words: The words after ``vitcli check``.
+        verb: check.
+        words: The words after it.
 
     Returns:
         Exit code: 0 nothing found, 2 a mistake of the user's, told in one line, 3 findings.
     """
     stopped = "stopped; what was seen is kept, and is not looked at again"
-    return ended("check", lambda: _check(words), known=known, stopped=stopped)
+    return ended(verb, lambda: _check(words), known=known, stopped=stopped)
 
 
 def _check(words: Sequence[str]) -> int:

@@ -21,16 +21,17 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(message)
 
 
-def run(words: Sequence[str]) -> int:
+def run(verb: str, words: Sequence[str]) -> int:
     """Do the import.
 
     Args:
-        words: The words after ``vitcli import``.
+        verb: import.
+        words: The words after it.
 
     Returns:
         Exit code: 0 done, 2 a mistake of the user's, told in one line.
     """
-    return ended("import", lambda: _import(words))
+    return ended(verb, lambda: _import(words))
 
 
 def _import(words: Sequence[str]) -> int:
