@@ -1,10 +1,10 @@
-"""What vitcli tells a user who made a mistake.
+"""Errors shown to the user: the exceptions for mistakes that a user can correct.
 
     UserError           shown as one line, exit code 2, no traceback
       ConfigError       a setting contradicts another, or names nothing
       DataError         a folder or an image is not what the config says
       WeightsError      tensors or a checkpoint that do not fit
-        NoHeadError     tensors that make no logits, from which a training can start all the same
+        NoHeadError     tensors without a head, from which a training can start all the same
 
 The message says *what* (the key as typed and its value), *why* (what it met) and *do* (the remedy),
 in one line. A programming error is none of these and keeps its traceback.
@@ -14,7 +14,7 @@ import errno
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the message is all that they see."""
+    """A mistake that the user can correct; the message is all that they see."""
 
 
 class ConfigError(UserError, ValueError):
@@ -30,7 +30,7 @@ class WeightsError(UserError):
 
 
 class NoHeadError(WeightsError):
-    """Tensors that make no logits, from which a training can start all the same."""
+    """Tensors without a head, from which a training can start all the same."""
 
 
 def is_full(error: OSError) -> bool:

@@ -1,4 +1,4 @@
-"""Names of files and folders: natural order, hidden and system ones, endings, and what a terminal can show."""
+"""Names of files and folders: natural sort order, hidden and system ones, extensions, and printable names."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def _name_key(name: str) -> tuple[str | int, ...]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is there for a program and not for people."""
+    """Whether a file or folder of this name is hidden, or written by a system."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def extension(path: str) -> str:
-    """The ending of a visible file's name in small letters, with its dot; empty if it has none."""
+    """The extension of a visible file's name in lower case, with its dot; empty if it has none."""
     dot = path.rfind(".")
     return path[dot:].lower() if dot > path.rfind("/") else ""
 
 
 def printable(name: str) -> str:
-    """A name that any terminal and any file can take; bytes that are no UTF-8 with backslashes."""
+    """A name for any terminal or file; bytes that are not UTF-8 are escaped with backslashes."""
     return name.encode("utf-8", "backslashreplace").decode()

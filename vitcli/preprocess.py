@@ -1,4 +1,4 @@
-"""Preprocess: what an image must look like to enter the net."""
+"""Preprocess: the deterministic resize, crop, padding and normalisation of an image for the net."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The deterministic way of an upright RGB picture into the net; saved with the weights.
+    """Deterministic preprocessing of an upright RGB picture for the net; saved with the weights.
 
-    One antialiased resampling brings a region of the picture to ``size``. Which region, ``resize`` says. With
+    One antialiased resampling brings a region of the picture to ``size``; ``resize`` decides which. With
     center_crop it is the largest centred rectangle of the net's aspect ratio, shrunk to ``crop_fraction`` of its sides:
     what timm does for evaluation (resize, then centre crop).
 
     Args:
         size: Height and width of the picture that enters the net, in pixels; follows ``model.net.image_size``.
         resize: center_crop (the middle, undistorted), squash (the whole picture, distorted), or pad (the whole
-            picture, undistorted, with the mean colour beside it).
+            picture, undistorted, padded with the mean colour).
         crop_fraction: Share of the largest centred rectangle that center_crop keeps, in (0, 1].
         interpolation: bilinear or bicubic.
         mean: Mean of red, green and blue on a scale of 0 to 1, subtracted.
@@ -64,12 +64,12 @@ class Preprocess:
 
     @property
     def fill(self) -> tuple[int, int, int]:
-        """The mean colour, 0 to 255, which is next to nothing once normalised."""
+        """The mean colour, 0 to 255, which is about zero once normalised."""
         red, green, blue = (min(255, max(0, round(255 * value))) for value in self.mean)
         return red, green, blue
 
     def canvas(self, height: int, width: int) -> Region:
-        """What of a picture may enter the net: all of it, or with pad, that and what lies beside it.
+        """What of a picture may enter the net: all of it, or with pad, that and the padding.
 
         Args:
             height: Of the upright picture, in pixels.
@@ -94,7 +94,7 @@ class Preprocess:
         return Region(left, top, width - left, height - top)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Bytes as the net's numbers: (batch, 3, height, width) of 0 to 255 -> float32 of the same shape."""
+        """Bytes normalised for the net: (batch, 3, height, width) of 0 to 255 -> float32 of the same shape."""
         import torch
 
         values = images.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
@@ -103,10 +103,10 @@ class Preprocess:
 
 
 def constant(numbers: Sequence[float], like: Tensor) -> Tensor:
-    """Numbers as a tensor (length,) beside another one, of its kind.
+    """Numbers as a tensor (length,) on the device and of the dtype of another one.
 
-    Handed over in passing: torch's own ``new_tensor`` waits until a GPU has done all that it was told before, and then
-    the GPU waits for its next task. Not on Apple's, which read memory that is given back meanwhile.
+    Copied without blocking: torch's ``new_tensor`` waits until a GPU has finished all that is queued, and then the GPU
+    waits for its next task. Not on Apple's GPUs, which may read the memory after it was freed.
     """
     import torch
 

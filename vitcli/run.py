@@ -1,4 +1,4 @@
-"""A run's folder: what lies in it, how a new one gets its name, and which checkpoint is meant."""
+"""Run: a run's folder, the files in it, the name of a new one, and the checkpoint that --ckpt_path means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import final
 
 from vitcli.errors import ConfigError, WeightsError
 
-# beside the runs: what is known of image folders, and decoded copies
+# beside the runs: the indexes of image folders, and decoded copies
 CACHE = ".cache"
 
 
@@ -123,7 +123,7 @@ def claim(parent: Path, name: str) -> Run:
 
 
 def check_name(name: str) -> None:
-    """Nothing, if a run may be called so; a leading dot is kept for what lies beside the runs.
+    """Check that a run may have this name; a leading dot is reserved for what lies beside the runs.
 
     Raises:
         ConfigError: The name is no file name.

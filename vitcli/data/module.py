@@ -1,4 +1,4 @@
-"""What does training ask of any set of images? Its classes, its splits, and which of its images are used."""
+"""ImageData: the classes and splits of a set of images, which of its images are used, and the cache."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPLITS_OF_STAGE: dict[str, tuple[Split, ...]] = {
 
 
 class ImageData(Batches, ABC):
-    """Images in up to four splits: what of them is used, and where copies of them are kept, is decided here.
+    """Images in up to four splits; decides which of them are used, and where decoded copies are kept.
 
     A concrete class says where the images are.
 
@@ -38,7 +38,7 @@ class ImageData(Batches, ABC):
         cache: Where training and validation keep decoded copies: none, ram (until the run ends) or disk (for the next
             one too).
         cache_size: Shorter side of a copy for training, in pixels; null: image_size / sqrt(smallest crop_scale), at
-            which no crop is coarser than without the cache.
+            which no crop is of lower resolution than without the cache.
         cache_dir: Where the index of the images and copies on disk are kept; null: beside the runs.
         on_error: What fit does about images that cannot be read: skip or fail.
         max_errors: The largest share of such images that fit skips, in [0, 1].
@@ -94,7 +94,7 @@ class ImageData(Batches, ABC):
         """
 
     def look_through(self, split: Split) -> None:
-        """Look at every file of a split that has not been looked at, so that unreadable ones are known."""
+        """Inspect every file of a split that was not inspected yet, so that unreadable ones are known."""
 
     def listing(self, split: Split) -> Listing:
         """The samples of a split, scanned at the first call and kept.
@@ -116,7 +116,7 @@ class ImageData(Batches, ABC):
             self._notices.append(text)
 
     def prepare_data(self) -> None:
-        """In one process of each machine: finds and decides what the stage to come needs.
+        """In one process of each machine: does what setup does, for the stage to come.
 
         Raises:
             DataError: As setup raises it.
@@ -127,11 +127,11 @@ class ImageData(Batches, ABC):
     def setup(self, stage: str) -> None:
         """Scans what a stage needs (fit, validate, test or predict), so that errors come before training.
 
-        For fit, every image is looked at: which ones are left out is decided now, and holds for the whole run.
+        For fit, every image is inspected: which ones are left out is decided now, and holds for the whole run.
 
         Raises:
             DataError: The folder does not hold what the stage needs, or too many images cannot be read.
-            ConfigError: There is no room for the cache.
+            ConfigError: Not enough disk space or memory for the cache.
         """
         if stage in self._ready:
             return
@@ -143,7 +143,7 @@ class ImageData(Batches, ABC):
         self._ready.add(stage)
 
     def _settle(self, split: Split) -> None:
-        """Look at every image of a split, and leave out what is unusable."""
+        """Inspect every image of a split, and leave out what is unusable."""
         listing = self.listing(split)
         if listing.index is None or listing.rows is None:
             return

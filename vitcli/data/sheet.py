@@ -1,4 +1,4 @@
-"""samples.png: training pictures as the net sees them, with their labels, on one sheet."""
+"""samples.png: a contact sheet of training images as the net sees them, with their labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_sheet(data: ImageData, file: Path) -> bool:
     batch = data.varied(samples[key._replace(spots=key.spots[:MOST])])
     if not len(batch["label"]):
         return False
-    # before the first step of training, nobody waits for a smaller file
+    # fast rather than small: the first step of training waits for it
     draw_sheet(batch, data.classes).save(file, compress_level=1)
     return True
 

@@ -1,4 +1,4 @@
-"""Atomic files: a file is there as a whole or not at all, and an earlier one is kept."""
+"""Atomic file writes: a file is there as a whole or not at all, and an earlier one is kept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes another one's place as soon as it is whole; of one that fails nothing is left.
+    """A temporary path to write to; the file replaces ``path`` once it is complete, and is removed after an error.
 
     Args:
-        path: The place.
+        path: The file to replace.
     """
     part = path.with_name(f".{path.name}.part")
     try:

@@ -1,4 +1,4 @@
-"""Let a CPU's malloc keep what a layer frees for the next one, instead of returning it to the system each time."""
+"""malloc: glibc keeps the memory that a layer frees for the next one, instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import ctypes
 import sys
 from functools import cache
 
-# how much free memory it may hold back in all
+# how much free memory malloc may keep in all
 HELD_BYTES = 2**31 - 1
-# of <malloc.h>
+# constants of <malloc.h>
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 @cache
 def keep_freed_blocks() -> None:
-    """Take all blocks from glibc's heap and keep it, once in a process; nothing where there is no glibc.
+    """Take all blocks from glibc's heap and do not trim it, once in a process; nothing where there is no glibc.
 
     glibc maps blocks above a threshold anew each time, and returns what is free at the end of its heap above another;
     both begin at 128 kB and follow the largest block that was freed so far, up to 32 MB. A net whose layers take a few
-    MB each had every page of theirs given back and cleared again, layer by layer: the forward pass in bfloat16 ran at
-    584 instead of 1,000 images a second. A batch of 64 images of 224 px in float32, 38 MB, was mapped anew for every
-    step, which took 9 ms of its 140 (docs/results.md, 2026-11-25).
+    MB each had all their pages returned and zeroed again, layer by layer: the forward pass in bfloat16 ran at 584
+    instead of 1,000 images a second. A batch of 64 images of 224 px in float32, 38 MB, was mapped anew for every step,
+    which took 9 ms of its 140 (docs/lab/2026-11-25.md).
     """
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
         return

@@ -1,4 +1,4 @@
-"""How does the process begin and end without a second of housekeeping each?"""
+"""Start and end of the process: no garbage collection while torch is imported, no teardown of modules at exit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Imports torch and what stands on it without looking for garbage among it; later collections leave it out too.
+    """Turns garbage collection off while torch is imported, and leaves what was imported out of later collections.
 
-    Nearly half a million objects are made, nearly all to stay: looking through them again and again took a quarter of
-    the time (docs/results.md, 2026-11-25). Nothing changes where torch is there already.
+    Nearly half a million objects are made, nearly all to stay: scanning them again and again took a quarter of the time
+    (docs/lab/2026-11-25.md). Nothing changes where torch is imported already.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield
@@ -24,22 +24,22 @@ def uncollected() -> Iterator[None]:
     try:
         yield
         gc.freeze()
-        # of what is not taken apart in order, torch's parts complain at the very end
+        # else torch's objects are not destroyed in order, and print errors at exit
         atexit.register(gc.unfreeze)
     finally:
         gc.enable()
 
 
 class Exit:
-    """Ends the process as soon as all that was registered for its end is done; made before anything is registered.
+    """Ends the process right after all atexit handlers have run; made before any other is registered.
 
-    What Python does after that, taking every module apart to free memory that the system takes back anyway, took a
+    What Python does after that, destroying every module to free memory that the system takes back anyway, took a
     second after torch was used. A process that has no ``code`` yet, as one with an unexpected error, ends as usual.
     """
 
     def __init__(self) -> None:
         self.code: int | None = None
-        # the first to be registered is the last to be called
+        # the first handler to be registered is the last to be called
         atexit.register(self._leave)
 
     def _leave(self) -> None:
@@ -49,6 +49,6 @@ class Exit:
             sys.stdout.flush()
             sys.stderr.flush()
         except (OSError, ValueError):
-            # closed by its reader: Python's own end says so
+            # a pipe closed by its reader: Python reports that when it ends
             return
         os._exit(self.code)

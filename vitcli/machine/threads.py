@@ -1,4 +1,4 @@
-"""Threads: how many cores there are, and work handed out in pieces, because each hand-over waits for Python's lock."""
+"""Threads: the number of cores, and a map over a thread pool in chunks, as each task submitted waits for the GIL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# hand-overs to each thread, at least, so that none has to wait long for the last one
+# at least so many chunks for each thread, so that none waits long for the last one
 TURNS = 4
 
 
@@ -21,7 +21,7 @@ def map_some(
     """What ``map(function, items)`` gives, in its order, by the threads of a pool.
 
     Args:
-        pool: The threads; all items are handed to it before the first result is asked for.
+        pool: The threads; all items are submitted before the first result is asked for.
         threads: How many it has.
         function: What is done with an item.
         items: All of them.

@@ -1,4 +1,4 @@
-"""Backend: what any transformer must be to stand inside the ViT."""
+"""Backend: the abstract transformer inside the ViT, which any other one derives from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 class Backend(nn.Module, ABC):
     """The transformer inside the ViT: (batch, tokens, dim) -> (batch, tokens, dim).
 
-    It is built late, as ``backend(tokens, dim)``, so a config states only its own choices. A subclass takes
+    The net builds it, as ``backend(tokens, dim)``, so a config states only its own choices. A subclass takes
     ``tokens`` (a number that also knows the prefix and the grid, see Tokens) and ``dim`` first, gives every other
     argument a default, and stores each of those as an attribute of the same name. It has no norm at its end; the ViT
     has one, unless its final_norm is none.
@@ -26,7 +26,7 @@ class Backend(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
-        """Tokens that have seen each other."""
+        """Tokens after attending to each other."""
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments but tokens and dim, as plain values; what a checkpoint holds.

@@ -1,4 +1,4 @@
-"""How much is a net? Its parameters, and the multiplications that one image takes."""
+"""Size of a net: its parameters, and the multiply-accumulates (MACs) that one image takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def parameters(net: ViT) -> int:
 
 
 def macs(net: ViT) -> int:
-    """Multiply-accumulates of a forward pass of one image, counted by torch on a copy without numbers.
+    """Multiply-accumulates of a forward pass of one image, counted by torch on a copy on the meta device.
 
     Matrix products, convolutions and attention count; norms, activations and biases do not, as in the tables of the
     ViT papers. A FLOP count is twice this. All tokens of the last layer count, as there, although a net that pools its

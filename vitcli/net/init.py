@@ -1,4 +1,4 @@
-"""How weights begin: a normal of 0.02 cut at two deviations, biases at zero, as timm and DeiT begin theirs."""
+"""Initialisation of weights: a truncated normal with standard deviation 0.02, biases zero, as in timm and DeiT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a size or a share may be; the error names the key as the user types it."""
+"""Limits of sizes and shares, checked; an error names the key as the user types it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PatchEmbed: images -> patch tokens; the grid."""
+"""PatchEmbed: images -> a grid of patches -> tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitcli.net.kernels.dense import dense, product_of
 from vitcli.net.kernels.traced import seen_through
 from vitcli.net.limits import at_least_one, shown, sides
 
-# numbers that are cut at once: so many fit into the caches of a core, twice
+# numbers that are cut at once: twice as many fit into the caches of a core
 PIECE = 1_000_000
 
 
@@ -81,7 +81,7 @@ class PatchEmbed(nn.Module):
         """
         expected = (self.channels, *self.image_size)
         if images.shape[1:] != expected:
-            # a smaller image would be cut without complaint, and its patches meet the wrong positions
+            # a smaller image would be cut without an error, and its patches get the wrong positions
             raise ValueError(f"images of shape {tuple(images.shape[1:])} for a net that was built for {expected}")
         if self.norm_in is None and pieced(images):
             tokens: Tensor = _Projected.apply(images, self.proj.weight, self.proj.bias)
@@ -104,10 +104,10 @@ def cut(
 
 
 def pieced(images: Tensor) -> bool:
-    """Whether images are better cut and projected piece by piece: many numbers on a CPU, and no compiler looks inside.
+    """Whether images are better cut and projected piece by piece: many numbers on a CPU, not traced by a compiler.
 
     All patches of a batch outgrow every cache: of 64 images at 224 px, cutting and projecting
-    took 30 ms and takes 18, in bfloat16 27 and 10 (docs/results.md, 2026-11-25).
+    took 30 ms and takes 18, in bfloat16 27 and 10 (docs/lab/2026-11-25.md).
     """
     return (
         not seen_through(images)

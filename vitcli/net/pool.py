@@ -1,4 +1,4 @@
-"""AttentionPool: tokens to one context vector, weighted by how well they answer a learned query."""
+"""AttentionPool: attention pooling by a learned query, (batch, tokens, dim) -> (batch, dim)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PoolScore = Literal["dot", "additive"]
 class AttentionPool(nn.Module):
     """The weighted mean of the tokens: (batch, tokens, dim) -> (batch, dim).
 
-    The weights are a softmax over the tokens of their likeness to one learned query. It begins near zero, so the
+    The weights are a softmax over the tokens of their scores against one learned query. It begins near zero, so the
     pool begins as a plain mean.
 
     Args:

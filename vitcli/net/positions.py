@@ -1,4 +1,4 @@
-"""Where a patch lies: the fixed table of sines, and the two tables that are learned."""
+"""Position embeddings: the kinds there are, and the fixed sines and cosines of row and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""resample: a net's tensors from one grid of patches onto another."""
+"""resample: position embeddings and Linformer projections interpolated from one grid of patches to another."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def resample(state: Mapping[str, Tensor], old: Grid, new: Grid, way: Resampling 
 
     Args:
         state: Tensors under the net's own names.
-        old: Rows and columns of patches that they are for.
-        new: Rows and columns of patches that they shall be for.
+        old: Rows and columns of patches of these tensors.
+        new: Rows and columns of patches of the result.
         way: Whose way of resampling positions: timm's or torchvision's; projections are always resampled as timm
             resamples positions.
     """

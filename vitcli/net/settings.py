@@ -1,4 +1,4 @@
-"""build: a net from the plain settings that its checkpoint holds, trusting none of them."""
+"""build: a net from the plain settings in its checkpoint, each of them validated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build(settings: Mapping[str, Any]) -> ViT:
     if "backend" in chosen:
         chosen["backend"] = _backend(chosen["backend"])
     with warnings.catch_warnings():
-        # who rebuilds a net did not choose its k
+        # whoever rebuilds a net did not choose its k
         warnings.filterwarnings("ignore", message=".*Linformer with k")
         _refuse_giants(chosen)
         return _construct(chosen)

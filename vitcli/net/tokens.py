@@ -1,4 +1,4 @@
-"""Tokens: how many tokens a backend is given, and how they lie."""
+"""Tokens: the number of tokens of a backend, which knows its prefix and its grid of patches."""
 
 from __future__ import annotations
 

@@ -47,11 +47,11 @@ class ViT(nn.Module):
         backend: The transformer between tokens and pool: VanillaTransformer, Linformer, or a Backend of your own.
         classes: Number of logits, at least 1.
         class_token: Whether a learned class token leads the tokens; vit-pytorch's mean-pooled nets have none.
-        registers: Number of learned register tokens behind the class token, as in DINOv2 and timm's reg_tokens.
-        positions: What tells a token where it lies: learned (a table for all tokens), learned_patches (for patches
+        registers: Number of learned register tokens after the class token, as in DINOv2 and timm's reg_tokens.
+        positions: Position embeddings: learned (a table for all tokens), learned_patches (for patches
             only; timm's no_embed_class), sincos (fixed, for patches only; vit-pytorch's SimpleViT), none.
         patch_bias: Whether the patch projection has a bias; timm's CLIP nets have none.
-        patch_norm: Whether patches are normalised before and behind their projection, as in vit-pytorch.
+        patch_norm: Whether patches are normalised before and after their projection, as in vit-pytorch.
         pre_norm: Whether tokens are normalised before the backend, as in timm's CLIP nets.
         final_norm: Where the last norm stands: before_pool, after_pool (timm's fc_norm; linformer with vit-pytorch), or
             none (for a backend that ends with one).
@@ -62,7 +62,7 @@ class ViT(nn.Module):
 
     Raises:
         ConfigError: A size below 1, an image that is not a whole number of patches, a probability outside [0, 1),
-            a pool without its token, or a backend that is none.
+            a pool without its token, or a backend that is no Backend.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ViT(nn.Module):
         return Tokens(self.prefix, self.grid)
 
     def embed(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """Class token, registers and patches, each told where it lies."""
+        """Class token, registers and patches, with their position embeddings."""
         tokens: Tensor = self.patches(images)
         lead = [
             part.expand(tokens.shape[0], -1, -1)
@@ -164,7 +164,7 @@ class ViT(nn.Module):
     def features(
         self, images: Float[Tensor, "batch channels height width"], leading: int | None = None
     ) -> Float[Tensor, "batch seen dim"]:
-        """All tokens behind the backend, and behind the last norm where that stands before the pool; prefix first.
+        """All tokens after the backend, and after the last norm where that comes before the pool; prefix first.
 
         Args:
             images: Normalised pixels.
@@ -229,7 +229,7 @@ class ViT(nn.Module):
         if isinstance(backend, VanillaTransformer | Linformer) or weight.is_meta:
             return
         shape = (1, int(self.tokens), self.dim)
-        # evenly spaced, not drawn: a probe must not move the random numbers of the run
+        # evenly spaced, not drawn: a probe must not change the random state of the run
         tokens = torch.linspace(-1, 1, self.tokens * self.dim).to(weight).reshape(shape)
         training = backend.training
         try:

@@ -1,4 +1,4 @@
-"""How much does an image of each class count in the loss?"""
+"""Class weights of the loss: none, by name, or inversely to the number of images of each class."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def auto_weights(counts: Tensor) -> Tensor:
 
 
 def check_weights(weights: ClassWeights, classes: tuple[str, ...]) -> None:
-    """Nothing, if every weight is of a class and above 0.
+    """Check that every weight is of a class and above 0.
 
     Raises:
         ConfigError: One is not.

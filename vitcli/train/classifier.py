@@ -140,7 +140,7 @@ class Classifier(pl.LightningModule):
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
-        """The classifier of a checkpoint, on the CPU and in eval mode; nothing else needs to be said.
+        """The classifier of a checkpoint, on the CPU and in eval mode; it needs no other argument.
 
         Args:
             checkpoint_path: A file that fit has written.
@@ -148,7 +148,7 @@ class Classifier(pl.LightningModule):
             kwargs: Nothing.
 
         Raises:
-            TypeError: Anything was said besides.
+            TypeError: Any other argument was given.
             WeightsError: The file is not a vitcli checkpoint, is cut short, or its tensors do not fit.
         """
         if args or kwargs:
@@ -165,13 +165,13 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
-        # in the precision of a net that is not single; mixed precision is autocast's affair
+        # in the precision of the net, which may not be float32; mixed precision is left to autocast
         values = self.preprocess.normalise(images).to(self.net.head.weight.dtype)
         logits: Tensor = self.net(self._filled_up(values) if self.compiles else values)
         return logits[: len(images)]
 
     def _filled_up(self, values: Tensor) -> Tensor:
-        """As many images as the largest batch had, the last ones black: for each number the net is compiled anew."""
+        """Padded with black images to the largest batch so far: the net is compiled anew for each batch size."""
         self.largest_batch = max(self.largest_batch, len(values))
         lacking = self.largest_batch - len(values)
         return F.pad(values, (0, 0, 0, 0, 0, 0, 0, lacking)) if lacking else values
@@ -179,7 +179,7 @@ class Classifier(pl.LightningModule):
     def setup(self, stage: str) -> None:
         """Have the net compiled, where that was asked for; the trainer knows by now what it will run on."""
         if self.compiles:
-            # for batches of one number of images alone: what serves all numbers is slower, and would take over
+            # for one batch size only: code for any batch size is slower, and would replace it
             self.net.compile(mode="reduce-overhead" if is_graphed(self.trainer) else None, dynamic=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -193,7 +193,7 @@ class Classifier(pl.LightningModule):
         loss = self._loss(logits, batch.get("target", labels))
         # not for Lightning's bar, which would wait for its value whether there is a bar or not (LossBar)
         self.log("train/loss_step", loss, batch_size=len(labels))
-        # as a tensor that stays here: a number Lightning would hand to the GPU, and wait for it
+        # as a tensor on the CPU: Lightning would copy a number to the GPU, and wait for it
         lr = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("train/lr", lr, batch_size=len(labels))
         self._record("train", logits.detach(), labels)
@@ -224,7 +224,7 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Sign the checkpoint, so that a stranger's file is told from ours."""
+        """Add the version of vitcli, by which its checkpoints are recognised."""
         checkpoint["vitcli_version"] = vitcli.__version__
 
     def _logits(self, batch: Batch) -> Tensor:
@@ -241,7 +241,7 @@ class Classifier(pl.LightningModule):
         return each.mean()
 
     def on_fit_start(self) -> None:
-        """Take up the weight of each class, now that the images are known."""
+        """Compute the weight of each class, now that the images are known."""
         labels = torch.from_numpy(self.trainer.datamodule.listing("train").labels)  # type: ignore[attr-defined]
         weights = weights_of(self.class_weights, self.classes, labels)
         self.balance = None if weights is None else weights.to(self.device)
@@ -261,7 +261,7 @@ class Classifier(pl.LightningModule):
             return
         # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
         # over all processes; an empty batch is recorded too, for every process has to take part in that. Once an epoch
-        # is enough, and each time takes a processor as long as a small net
+        # is enough, and each call takes the CPU as long as a small net
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
         self.logged.add(stage)

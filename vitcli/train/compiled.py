@@ -1,4 +1,4 @@
-"""Compilation by torch: whether this machine can, and whether the steps become CUDA graphs."""
+"""Compilation by torch: whether this machine can, and whether a step becomes a CUDA graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vitcli.errors import ConfigError
 
 
 def check_compiler() -> None:
-    """Nothing, where torch can compile for this machine; for a GPU, Triton sees to that itself.
+    """Check that torch can compile for this machine; for a GPU, Triton checks that itself.
 
     Raises:
         ConfigError: torch compiles for the CPU with a C++ compiler, and finds none.
@@ -30,10 +30,10 @@ def check_compiler() -> None:
 
 
 def is_graphed(trainer: pl.Trainer) -> bool:
-    """Whether the kernels of a compiled step are recorded, and then started all at once.
+    """Whether a compiled step is a CUDA graph: its kernels are recorded, and then launched all at once.
 
-    Each start takes a processor longer than small kernels take a GPU (docs/results.md, 2026-11-26). The gradients lie
-    where the next step writes its own, so there is none for those that are summed over several, or over processes.
+    Each launch takes the CPU longer than a small kernel takes the GPU (docs/lab/2026-11-26.md). The next step of a
+    graph overwrites the gradients, so there is none where they are summed over several steps, or over processes.
     """
     summed = trainer.accumulate_grad_batches > 1 or any(
         isinstance(callback, GradientAccumulationScheduler)

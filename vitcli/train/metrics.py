@@ -1,4 +1,4 @@
-"""Which numbers a run reports, and how they stay exact on any number of processes."""
+"""Metrics of a run: loss, accuracy, macro F1 and AUROC, exact on any number of processes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 @final
 class MacroAUROC(MulticlassAUROC):
-    """One-against-rest AUROC, averaged over the classes that are there to be told apart.
+    """One-against-rest AUROC, averaged over the classes that have images.
 
     torchmetrics counts a class without a single positive as 0, which pulls the average down for a class that
-    was never asked about; here such a class is left out. NaN when fewer than two classes are present.
+    is not in the data; here such a class is left out. NaN when fewer than two classes are present.
     """
 
     def __init__(self, classes: int) -> None:
@@ -29,7 +29,7 @@ class MacroAUROC(MulticlassAUROC):
         if len(target):
             super().update(preds, target)
         else:
-            # torchmetrics cannot shape an empty batch, but a process has to bring something to be gathered
+            # torchmetrics fails on an empty batch, but every process needs something to be gathered
             self.preds.append(preds)
             self.target.append(target)
 
@@ -50,7 +50,7 @@ class MacroF1(MulticlassF1Score):
     """F1 averaged over the classes: torchmetrics' own number, counted without waiting for a GPU.
 
     torchmetrics counts pairs of classes by torch's bincount, which asks the GPU for the largest pair first; then the
-    GPU has nothing to do until it is told what comes next. The counts are the same.
+    GPU is idle until the next kernel is launched. The counts are the same.
     """
 
     def __init__(self, classes: int) -> None:
@@ -70,8 +70,8 @@ class MacroF1(MulticlassF1Score):
 def collection(classes: int, stage: str) -> MetricCollection:
     """The metrics of a stage (train, val or test), each under the key ``stage/name``.
 
-    AUROC keeps
-    every probability until the epoch's end, so training, whose images are random crops anyway, does without.
+    AUROC keeps every probability until the epoch's end, so training, whose images are random crops anyway, does
+    without.
     """
     metrics: dict[str, Metric | MetricCollection] = {
         "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),

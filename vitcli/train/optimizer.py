@@ -1,4 +1,4 @@
-"""How the weights move: AdamW with decay groups, under a learning rate that is a pure function of the step."""
+"""Optimizer and schedule: AdamW with decay groups; the learning rate is a pure function of the step."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class WarmupCosine:
 
 @final
 class StepSchedule(LRScheduler):
-    """Lays ``base * factor(step, total)`` on every parameter group; all it saves is the step.
+    """Sets ``base * factor(step, total)`` in every parameter group; all it saves is the step.
 
     torch's own schedulers keep their totals and base rates in the checkpoint, so that a resumed run follows
     the old curve whatever its config says. This one takes both from the run as it is configured now.
@@ -112,7 +112,7 @@ class StepSchedule(LRScheduler):
         return {"last_epoch": self.last_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the step, and lay today's learning rate of that step on the parameter groups."""
+        """Restore the step, and set its learning rate by the present settings in the parameter groups."""
         self.last_epoch = state_dict["last_epoch"]
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
@@ -120,7 +120,7 @@ class StepSchedule(LRScheduler):
 
 
 def layer_of(name: str, depth: int) -> int:
-    """How far above the pixels a parameter stands: 0 patches and tokens, 1 to depth the blocks, depth + 1 the rest.
+    """The layer of a parameter: 0 for patches and tokens, 1 to depth for the blocks, depth + 1 for the rest.
 
     Args:
         name: Name of the parameter in the net.
@@ -151,18 +151,18 @@ def decay_groups(net: nn.Module, settings: AdamW) -> list[dict[str, Any]]:
 
 
 def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
-    """AdamW over a net's parameter groups, which keeps today's settings when a checkpoint's state is loaded into it."""
+    """AdamW over a net's parameter groups, which keeps the present settings when a checkpoint's state is loaded."""
     today = decay_groups(net, settings)
     kept = [{key: group[key] for key in ("weight_decay", "scale")} for group in today]
     # All of a parameter's update in one loop: on a CPU three times as fast, on a GPU a third of the memory read and
     # written; elsewhere torch's own choice.
     fused = True if {parameter.device.type for parameter in net.parameters()} in ({"cpu"}, {"cuda"}) else None
     optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=fused)
-    # its step is handed no scale of gradients: Lightning asks this, and would refuse to clip them in mixed precision
+    # its step is given no scale of the gradients; else Lightning would refuse to clip them in mixed precision
     optimizer._step_supports_amp_scaling = False
 
     def keep_settings(loaded: Optimizer) -> None:
-        # a checkpoint holds the settings of the day it was written; a resumed run obeys those of today
+        # a checkpoint holds the settings it was written with; a resumed run obeys the present ones
         for group, own in zip(loaded.param_groups, kept, strict=True):
             group.update(own, betas=settings.betas, eps=settings.eps, fused=fused)
         # and it may have been written on another device, where the number of steps is kept in another place

@@ -1,4 +1,4 @@
-"""Read a checkpoint as data: what is in the file, or one line on why it is not a vitcli checkpoint."""
+"""Reading a checkpoint as data, by memory map and without running code; an error says why it is not vitcli's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_plain(path: Path, settings: dict[str, Any]) -> None:
-    """Settings go into a parser that would import a class path; so there is one place for one, and no other."""
+    """Settings go into a parser that would import a class path; so a class path may stand in one place only."""
     kinds = {"net": dict, "preprocess": dict, "optimizer": dict, "schedule": dict, "classes": list}
     sections = [value for key, value in settings.items() if kinds.get(key) is dict and isinstance(value, dict)]
     backend = settings["net"].get("backend") if isinstance(settings["net"], dict) else None

@@ -14,7 +14,7 @@ from vitcli.weights.imagenet import IMAGENET, imagenet
 from vitcli.weights.importer import import_net
 from vitcli.weights.pretrained import Pretrained
 
-# of the largest logit, between two implementations in float32
+# largest difference of two implementations in float32, as a fraction of the largest logit
 SAME = 1e-3
 
 
@@ -24,10 +24,10 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     Args:
         spec: As the user typed it, for messages.
         name: What timm calls it.
-        said: What ``import_net`` is told of its tensors.
+        said: Arguments of ``import_net`` for its tensors.
 
     Raises:
-        WeightsError: They are not to be had, or make no net of ours.
+        WeightsError: They cannot be fetched, or make no net of ours.
     """
     import timm
 
@@ -44,7 +44,7 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
 
 
 def _seen_in(model: Any) -> dict[str, Any]:
-    """What timm's model knows of itself and its tensors do not show; nothing of what is not built like a ViT."""
+    """What timm's model says of itself and its tensors do not show; empty for a model that is not built like a ViT."""
     try:
         block = model.blocks[0]
         bend = type(block.mlp.act).__name__
@@ -60,7 +60,7 @@ def _seen_in(model: Any) -> dict[str, Any]:
 
 
 def _check_alike(spec: str, net: ViT, model: Any) -> None:
-    """Nothing, if the net computes what the model does; a name stands for many things that no tensor shows."""
+    """Check that the net computes what the model does; its tensors do not show everything."""
     images = torch.linspace(-2, 2, 3 * math.prod(net.image_size)).reshape(1, 3, *net.image_size)
     with torch.no_grad():
         net, theirs = net.float(), model.eval().float()(images)
@@ -96,4 +96,4 @@ def from_torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretraine
 
 def _unavailable(spec: str, error: Exception) -> WeightsError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return WeightsError(f"--weights {spec}: not to be had: {reason}; check the name and the network, or give a file")
+    return WeightsError(f"--weights {spec}: cannot be fetched: {reason}; check name and network, or give a file")

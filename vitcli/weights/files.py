@@ -1,4 +1,4 @@
-"""Tensors in files: read safetensors and torch's, write safetensors that say what net they are."""
+"""Tensors in files: read safetensors and torch's, write safetensors with the settings of the net in the header."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def open_net(path: str | Path, **said: Any) -> ViT:
 
     Args:
         path: A file.
-        **said: What import_net is told of a peer's tensors.
+        **said: Arguments of import_net for a peer's tensors.
 
     Raises:
         WeightsError: As read_tensors and import_net raise it, or something said of a file of ours.

@@ -16,7 +16,7 @@ from vitcli.weights.tables.torchvision import TORCHVISION
 from vitcli.weights.tables.vit_pytorch import VIT_PYTORCH
 
 SOURCES = {source.name: source for source in (TIMM, TORCHVISION, VIT_PYTORCH)}
-# what evaluation does not see, so no tensor shows it
+# what acts in training only, so no tensor shows it
 TRAINING = ("dropout", "head_dropout")
 TRAINING_BACKEND = ("attention_dropout", "stochastic_depth", "activation_checkpointing")
 
@@ -103,7 +103,7 @@ def recognised(tensors: Mapping[str, Tensor], source: str) -> Source:
         raise WeightsError(f"weights: no source {source!r}; choose auto, {', '.join(SOURCES)}")
     if wrote is None:
         ours = "patches.proj.weight" in tensors
-        known = "these are vitcli's own tensors; open the file they came from" if ours else "the net is another"
+        known = "these are vitcli's own tensors; open the file they came from" if ours else "it is another kind of net"
         raise WeightsError(
             f"weights: {listed(list(tensors)[:3])} are no names of a ViT of {', '.join(SOURCES)}; {known}"
         )
@@ -124,14 +124,14 @@ def fill(net: ViT, found: Found) -> None:
     headless = () if "head.weight" in found.tensors else ("head.weight", "head.bias")
     missing = [name for name in held if name not in found.tensors and name not in headless]
     if missing:
-        raise WeightsError(f"weights: lack {listed(missing)}, which the others ask for")
+        raise WeightsError(f"weights: lack {listed(missing)}, which the other tensors require")
     surplus = [found.at(name) for name in found.tensors if name not in held]
     if surplus:
-        raise WeightsError(f"weights: {listed(surplus)} have no place in the net that the others make")
+        raise WeightsError(f"weights: {listed(surplus)} have no place in the net of the other tensors")
     for name, tensor in found.tensors.items():
         if tensor.shape != held[name].shape:
             raise WeightsError(
-                f"weights: {found.at(name)} is of shape {list(tensor.shape)}, but the others ask for "
+                f"weights: {found.at(name)} is of shape {list(tensor.shape)}, but the others require "
                 f"{list(held[name].shape)}"
             )
     if any(tensor.dtype == torch.float64 for tensor in found.tensors.values()):

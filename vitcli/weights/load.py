@@ -1,4 +1,4 @@
-"""load_into: start one net from another, and say what came of it."""
+"""load_into: start a net from another one's tensors, matched by name, and report what was loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vitcli.net.transformer.stack import Stack
 from vitcli.weights.importer import imported
 from vitcli.weights.tables.table import listed
 
-# the shapes of tensors do not show these, and another value is another function
+# tensor shapes do not show these, and another value computes another function
 HIDDEN = ("norm_eps", "positions")
 HIDDEN_BACKEND = ("heads", "head_dim", "activation", "norm_eps", "projection", "project_prefix", "tie_kv")
 HEAD = ("head.", "pre_logits.")
@@ -30,7 +30,7 @@ class Report:
     Args:
         loaded: Number of tensors taken over, the resampled among them.
         resampled: Names of those brought onto another grid.
-        begun: Names of projections that began as average pooling, as the source had none.
+        begun: Names of projections that were initialised as average pooling, as the source had none.
         fresh: Names of tensors left as they were.
         notes: What else changed.
     """
@@ -46,7 +46,7 @@ class Report:
         parts = [f"{self.loaded} tensors loaded"]
         for names, what in (
             (self.resampled, "resampled"),
-            (self.begun, "begun as averages"),
+            (self.begun, "initialised as averages"),
             (self.fresh, "left fresh"),
         ):
             if names:
@@ -66,14 +66,14 @@ def load_into(
 
     Positions and Linformer projections are brought onto the net's grid; a head of another class count is left fresh.
     Full attention may start a Linformer: projections begin as averages over cells of the grid, and key biases at
-    zero, which full attention never feels but a projection does.
+    zero, which have no effect in full attention but do in a projection.
 
     Args:
         net: The net to start.
         source: A net, or a peer's state dict.
         resampling: Whose way of resampling positions, timm or torchvision; default: the state dict's owner's, or timm.
         head: Whether the head is taken over where it fits.
-        **said: What import_net is told of a state dict.
+        **said: Arguments of import_net for a state dict.
 
     Raises:
         WeightsError: The nets are not alike, or as import_net raises it.
@@ -99,7 +99,7 @@ def load_into(
     for name, tensor in given.items():
         if name in held and tensor.shape != held[name].shape:
             raise WeightsError(
-                f"weights: {name} is of shape {list(tensor.shape)}, but this net asks for {list(held[name].shape)}"
+                f"weights: {name} is of shape {list(tensor.shape)}, but this net has {list(held[name].shape)}"
             )
     taken = {name: tensor for name, tensor in given.items() if name in held}
     net.load_state_dict(held | taken)
@@ -134,7 +134,7 @@ def _expect_alike(net: ViT, source: ViT) -> None:
             mine, others = getattr(ours, attribute, None), getattr(theirs, attribute, None)
             if mine != others and hasattr(ours, attribute) and hasattr(theirs, attribute):
                 raise WeightsError(
-                    f"{key}.{name} {mine}: the weights were made with {others}; say {key}.{name} {others}"
+                    f"{key}.{name} {mine}: the weights were made with {others}; set {key}.{name} {others}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What ``--weights`` means: a file of ours or a peer's, a checkpoint, or a name that a library knows."""
+"""open_pretrained: the weights that ``--weights`` means: a file, a checkpoint, or a name that a library knows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_pretrained(spec: str, *, to_train: bool = False, **said: Any) -> Pretra
     Args:
         spec: A file of ours (safetensors or a checkpoint), a peer's file, ``timm:NAME`` or ``torchvision:NAME``.
         to_train: Whether they need no head, as of a net that was trained without labels: a training has its own.
-        **said: What ``import_net`` is told of a peer's tensors.
+        **said: Arguments of ``import_net`` for a peer's tensors.
 
     Raises:
         WeightsError: There are none, they cannot be fetched, or they make no net of ours.

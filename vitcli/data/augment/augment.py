@@ -1,4 +1,4 @@
-"""How does a training picture differ from epoch to epoch? What is drawn for it, and what of that is done at once."""
+"""Augment: settings of random augmentation; the random crop of an image, its draws for flip, colour and erasing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vitcli.data.augment.policy import POLICIES, Policy
 from vitcli.errors import ConfigError
 from vitcli.preprocess import Preprocess, Region
 
-# A crop that must be drawn anew this often is of a picture too narrow for any allowed shape.
+# After so many crops that do not fit, the picture is too narrow for any allowed shape.
 CROP_TRIES = 10
 # Zhong et al. 2020: share of the picture that is erased, and its height divided by its width.
 ERASED_SHARE = (0.02, 0.33)
@@ -19,7 +19,7 @@ ERASED_RATIO = (0.3, 3.3)
 
 
 class Chance(NamedTuple):
-    """What was drawn for a picture, to be done with its whole batch on the device.
+    """Random draws for a picture, applied later to its whole batch on the device.
 
     Args:
         mirror: Whether left and right are swapped, and top and bottom.
@@ -34,12 +34,12 @@ class Chance(NamedTuple):
 
 @dataclass(frozen=True)
 class Augment:
-    """The random way of an upright RGB picture into training; evaluation never uses it.
+    """Random augmentation of upright RGB pictures for training; evaluation never uses it.
 
     Args:
         crop_scale: Smallest and largest share of the picture's area that is cropped, each in (0, 1].
-        crop_ratio: Smallest and largest width divided by height of the crop, each above 0, where 1 is the shape of
-            what enters the net: for most, a square.
+        crop_ratio: Smallest and largest width divided by height of the crop, each above 0, where 1 is the shape
+            of the net's input: for most nets, a square.
         flip: Probability of mirroring left and right, in [0, 1].
         flip_vertical: Probability of mirroring top and bottom, in [0, 1]; for pictures without an upright side.
         colour: Strength of the change of brightness, contrast and saturation, in [0, 1]; 0 changes nothing,
@@ -52,8 +52,8 @@ class Augment:
             0.2 to 0.8 are usual (Zhang et al. 2018).
         cutmix: The same for pasting a rectangle of another; 0 pastes none, 1 is usual (Yun et al. 2019). With mixup,
             each batch takes one of both.
-        repeats: How often a picture stands in a batch, each time varied anew, from 1; an epoch then shows so much
-            fewer pictures (Hoffer et al. 2020, and DeiT's repeated augmentation, which takes 3).
+        repeats: How often a picture stands in a batch, each time augmented anew, from 1; an epoch then shows that
+            many times fewer pictures (Hoffer et al. 2020, and DeiT's repeated augmentation, which takes 3).
 
     Raises:
         ConfigError: A value outside its range, or a smallest value above its largest.
@@ -95,7 +95,7 @@ class Augment:
             raise ConfigError(f"data.augment.magnitude {self.magnitude}: outside 0 to 30; 9 is usual")
         for key in ("mixup", "cutmix"):
             if not 0 <= getattr(self, key) < math.inf:
-                raise ConfigError(f"data.augment.{key} {getattr(self, key)}: negative or endless; 0 is none")
+                raise ConfigError(f"data.augment.{key} {getattr(self, key)}: negative or not finite; 0 is none")
         if self.repeats < 1:
             raise ConfigError(f"data.augment.repeats {self.repeats}: below 1; 1 shows each picture once")
 
@@ -105,7 +105,7 @@ class Augment:
         return self.mixup > 0 or self.cutmix > 0
 
     def region(self, height: int, width: int, preprocess: Preprocess, rng: random.Random) -> Region:
-        """The crop (Inception's, Szegedy et al. 2015) of a picture of so many pixels.
+        """The crop (Inception's, Szegedy et al. 2015) of a picture of this size.
 
         Args:
             height: Upright, in pixels.
@@ -115,7 +115,7 @@ class Augment:
         """
         canvas = preprocess.canvas(height, width)
         full_height, full_width = canvas.bottom - canvas.top, canvas.right - canvas.left
-        # around the shape of the net, or else one that is no square would be trained on squeezed pictures only
+        # relative to the shape of the net's input: else a net that is not square would see distorted pictures only
         narrowest, widest = (ratio * (preprocess.size[1] / preprocess.size[0]) for ratio in self.crop_ratio)
         for _ in range(CROP_TRIES):
             area = rng.uniform(*self.crop_scale) * full_width * full_height
@@ -132,7 +132,7 @@ class Augment:
         return Region(left, top, left + across, top + down)
 
     def chance(self, rng: random.Random) -> Chance:
-        """What is drawn for a picture beside its crop.
+        """The random draws for a picture besides its crop.
 
         Args:
             rng: Where every random number comes from; only its ``random`` is used.

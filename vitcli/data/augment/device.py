@@ -1,4 +1,4 @@
-"""What is done with a whole batch of training pictures, on the device: mirrored, coloured, erased, mixed."""
+"""Augmentation of a whole batch, on the device: flip, colour jitter, random erasing, MixUp and CutMix."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch.nn import functional as F
 from vitcli.data.augment.augment import Augment, Chance
 from vitcli.preprocess import constant
 
-# of red, green and blue, as Pillow and torchvision make grey (ITU-R 601-2)
+# weights of red, green and blue in grey, as in Pillow and torchvision (ITU-R 601-2)
 GREY = (0.299, 0.587, 0.114)
 
 
 class Chances(NamedTuple):
-    """What was drawn for the pictures of a batch.
+    """Random draws for the pictures of a batch.
 
     Args:
         mirror: bool (batch, 2), left and right, top and bottom.
         colour: float32 (batch, 3), what brightness, contrast and saturation are multiplied by.
         erased: float32 (batch, 4), top, left, bottom and right edge as fractions of the sides; all 0 for none.
-        seed: Of what is drawn for the batch as a whole.
+        seed: Seed of the draws for the batch as a whole.
     """
 
     mirror: Tensor
@@ -47,9 +47,9 @@ def vary(images: Tensor, chances: Chances, augment: Augment, fill: tuple[int, in
     """Mirror, colour and erase: uint8 (batch, 3, height, width) -> the same shape, as float32 where colours change.
 
     Args:
-        images: Pixels, 0 to 255; on a CPU they are mirrored where they are.
+        images: Pixels, 0 to 255; on a CPU they are mirrored in place.
         chances: What was drawn.
-        augment: Which of it is done at all.
+        augment: Which of it is applied at all.
         fill: Colour of what is erased.
     """
     for side, axis in enumerate((3, 2)):
@@ -65,7 +65,7 @@ def vary(images: Tensor, chances: Chances, augment: Augment, fill: tuple[int, in
 def _mirrored(images: Tensor, chosen: Tensor, axis: int) -> Tensor:
     if images.device.type != "cpu":
         return torch.where(chosen.view(-1, 1, 1, 1), images.flip(axis), images)
-    # in place, one by one: choosing among bytes takes torch ten times as long, and a batch that is copied 1 ms more
+    # in place, one by one: torch.where takes ten times as long for bytes, and a copy of the batch 1 ms more
     with _one_thread():
         for position in chosen.nonzero().flatten().tolist():
             images[position] = images[position].flip(axis - 1)
@@ -74,10 +74,10 @@ def _mirrored(images: Tensor, chosen: Tensor, axis: int) -> Tensor:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Leave the other threads of torch asleep.
+    """Keep torch's other threads asleep.
 
-    An image is mirrored in 20 us. Those that help with it stay awake for as long as a batch takes to be cropped, on the
-    cores where that would be done: from a cache, batches come 1.4 times as fast without them.
+    An image is mirrored in 20 us. Threads that helped would then spin for as long as a batch takes to be cropped, on
+    the cores that crop it: from a cache, batches come 1.4 times as fast without them.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""TrivialAugment and RandAugment by torchvision, drawn from a generator of the picture's own."""
+"""TrivialAugment and RandAugment by torchvision, with random numbers from each picture's own generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Policy = Literal["none", "trivial", "rand"]
 POLICIES = get_args(Policy)
 SEEDS = 2**63
 
-# torchvision draws from torch's one generator, which threads have to take in turns
+# torchvision draws from torch's global generator, so threads take turns
 _turn = threading.Lock()
 
 

@@ -1,1 +1,1 @@
-"""Batches: the order of samples, the loader's threads and processes, and where a run stands."""
+"""Batches: the order of samples, the data loader's threads and worker processes, and the position of a run."""

@@ -1,4 +1,4 @@
-"""In which batches do images reach a step? Loaders that are the same for any workers, and resume exactly."""
+"""Batches (a LightningDataModule): data loaders that are the same for any number of workers, and resume exactly."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Batches(LightningDataModule, ABC):
     """Images with labels in up to four splits, as loaders of batches; order and augmentation are decided here.
 
     Args:
-        preprocess: The deterministic way into the net; follows the model.
+        preprocess: Deterministic resize, crop and normalisation; follows the model.
         classes: Names of the classes in the order of the model's outputs; follows the model, empty reads the folders.
-        augment: The random way into the net, for training only.
+        augment: Random augmentation, for training only.
         sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
         batch_size: Images in one batch of one process.
         num_workers: Processes that read images, for each training process, on all of its cores together; null chooses
@@ -90,7 +90,7 @@ class Batches(LightningDataModule, ABC):
         # Lightning otherwise refuses a process that has no image of a small test set.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self._counted: Counted = {}
-        # Weakly, as a loader knows this module: a circle would be left to the garbage collector.
+        # Weak references, as a loader refers to this module: a cycle would wait for the garbage collector.
         self._loaders: WeakSet[Loader] = WeakSet()
 
     def __getstate__(self) -> dict[str, object]:
@@ -120,7 +120,7 @@ class Batches(LightningDataModule, ABC):
         }
 
     def load_state_dict(self, state_dict: Any) -> None:
-        """Remember the batches in which a checkpoint counted."""
+        """Remember the batch size and order of a checkpoint, to compare them."""
         self._counted = state_dict
 
     def teardown(self, stage: str) -> None:
@@ -129,15 +129,15 @@ class Batches(LightningDataModule, ABC):
             self._loaders.pop().close()
 
     def on_exception(self, exception: BaseException) -> None:
-        """Ends the threads and worker processes of a stage that was broken off."""
+        """Ends the threads and worker processes of a stage that was interrupted."""
         self.teardown("")
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Does with a batch, on its device, what was drawn for it."""
+        """Applies to a batch, on its device, the augmentation drawn for it."""
         return self.varied(batch)
 
     def varied(self, batch: Batch) -> Batch:
-        """A batch of training after everything that was drawn for it; others are left as they are."""
+        """A training batch with the augmentation drawn for it applied; others are unchanged."""
         chances = batch.pop("chances", None)
         if chances is None:
             return batch
@@ -165,11 +165,11 @@ class Batches(LightningDataModule, ABC):
         return self._evaluation_loader("predict")
 
     def samples(self, listing: Listing, augment: Augment | None, threads: int) -> Samples:
-        """What makes batches of a listing.
+        """The dataset of a listing, whose items are whole batches.
 
         Args:
             listing: The samples.
-            augment: The random way into the net; None for evaluation.
+            augment: Random augmentation; None for evaluation.
             threads: How many pictures are read at once.
         """
         return Samples(
@@ -195,7 +195,7 @@ class Batches(LightningDataModule, ABC):
             # on a CPU the cores are busy computing, and workers would only take them away
             workers = 0 if device == "cpu" else min(MOST_WORKERS, share)
         loader = Loader(
-            # fewer processes than cores read with several threads each
+            # with fewer workers than cores, each reads with several threads
             self.samples(listing, augment, max(1, share // max(1, workers))),
             plan=plan,
             length=length,

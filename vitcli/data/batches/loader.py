@@ -1,4 +1,4 @@
-"""When is it decided which batches come next? When the first one is asked for, and not before."""
+"""Loader: a DataLoader that plans its batches only when the first one is asked for, and so resumes in mid-epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vitcli.data.batches.samples import Batch, Samples
 
 @final
 class _Planned:
-    """The batches of the coming epoch; worker processes outlive it, because they are sent only keys."""
+    """Sampler: the batch keys of the coming epoch; worker processes outlive it, as they are sent only keys."""
 
     def __init__(self) -> None:
         self.plan: Plan = []
@@ -35,14 +35,14 @@ class Loader:
     not in the plan and therefore not read from disk.
 
     Without worker processes, the threads of the samples read a batch when it is asked for, on all cores: beside a
-    step on the same cores they would only slow it down. With them, batches are read ahead, each by the threads of one.
+    step on the same cores they would only slow it down. With them, batches are prefetched, each by the threads of one.
 
     Args:
-        samples: Where samples are looked up.
+        samples: The dataset, which makes a batch of each key.
         plan: The batches still to come in the present epoch, for this process.
         length: Number of batches of a whole epoch, for this process.
         num_workers: Processes that read images; 0 reads them in this one.
-        pin_memory: Whether batches are put where a GPU can fetch them by itself.
+        pin_memory: Whether batches are put into page-locked memory, from which a GPU copies by itself.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Loader:
         self._plan = plan
         self._length = length
         self._planned = _Planned()
-        # one key is one batch, and batches leave the samples whole
+        # neither batching nor collate: one key is one batch, which the dataset returns whole
         self._batches: DataLoader[Batch] = DataLoader(
             samples,
             batch_size=None,
@@ -86,7 +86,7 @@ class Loader:
             workers._shutdown_workers()  # type: ignore[attr-defined]
 
     def state_dict(self) -> dict[str, int]:
-        """Nothing: the plan follows from the trainer's progress. By having it, Lightning knows that this resumes."""
+        """Nothing: the plan follows from the trainer's progress. By this method Lightning knows that it resumes."""
         return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""In which order are samples seen, and by which process? A pure function of seed, epoch, rank and world."""
+"""Order of samples (shuffle and balanced samplers): a pure function of seed, epoch, rank and world size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Spot(NamedTuple):
 
     Args:
         position: In the listing.
-        copy: How often it stood in this epoch before; each copy is varied anew.
+        copy: How often it appeared in this epoch before; each copy is augmented anew.
     """
 
     position: int
@@ -51,7 +51,7 @@ def shuffled(count: int, *seeds: int) -> NDArray[np.int64]:
 
 
 def balanced(labels: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """Positions of as many samples of each class, about as many in all as there are, shuffled.
+    """Positions of equally many samples of each class, in all about as many as there are samples, shuffled.
 
     The samples of a class come round after round, each round in another order, on through all epochs: in a large class
     every sample is shown before any is shown again, in a small one they are shown equally often.
@@ -84,7 +84,7 @@ def training_order(
         seed: Seed of the run.
         epoch: From 0.
         sampler: shuffle (each once) or balanced (as many of each class).
-        repeats: How often each stands in the order, one behind the other; the epoch stays as long as it is.
+        repeats: How often each appears, one after the other; the epoch keeps its length.
     """
     if not len(labels):
         return []

@@ -1,4 +1,4 @@
-"""Position of a run in its epochs: the only reader of Lightning's counters; and whether a checkpoint's still holds."""
+"""Position of a run (epoch and batch), from Lightning's counters, read only here; whether a checkpoint's still fits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Counted(TypedDict, total=False):
     Args:
         images: How many there are to train on.
         global_batch: How many of them are in a step of all processes.
-        order: How an epoch is put in order.
-        files: Changes with the images' names and labels.
+        order: Sampler and repeats, which decide the order of an epoch.
+        files: Fingerprint of the images' names and labels.
     """
 
     images: int
@@ -55,7 +55,7 @@ def names_and_labels(listing: Listing) -> str:
 
 
 def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
-    """Nothing, if an epoch that was left in its middle can be gone on with; what was not counted is not compared.
+    """Check that an epoch which was left in its middle can be resumed; what was not counted is not compared.
 
     Args:
         then: When the checkpoint was written.

@@ -1,4 +1,4 @@
-"""How does the key of a batch become its pictures, labels and reasons?"""
+"""Samples (a Dataset): the key of a batch -> its decoded and cropped images, labels and read errors, collated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vitcli.images.index.listing import Listing
 from vitcli.machine.threads import map_some
 from vitcli.preprocess import Preprocess
 
-# samples that a thread is given at once, at most: to hand one over takes as long as to crop a copy
+# most samples in one task of a thread: submitting a task takes as long as cropping a cached copy
 FEW = 4
 
 
@@ -31,12 +31,12 @@ class Batch(TypedDict):
     """What one step sees; samples that could not be read are in ``errors`` and in no tensor.
 
     Args:
-        image: uint8 (batch, 3, height, width), or float32 of 0 to 255 behind a change of colour; may be empty.
+        image: uint8 (batch, 3, height, width), or float32 of 0 to 255 after a change of colour; may be empty.
         label: int64 (batch,), position in the classes, -1 where unknown.
         index: int64 (batch,), position in the listing.
         size: int64 (batch, 2), upright height and width of the original picture in pixels.
         errors: Position in the listing and short reason of every sample that could not be read.
-        chances: What was drawn for the pictures of training, until it is done.
+        chances: Augmentation drawn for the pictures of training, until it is applied.
         target: float32 (batch, classes), the share of each class where pictures were mixed.
     """
 
@@ -66,7 +66,7 @@ class Unreadable(NamedTuple):
 
 
 def sample_rng(seed: int, epoch: int, index: int, copy: int = 0) -> random.Random:
-    """The random numbers of one sample in one epoch: no worker, process or neighbour has a part in them."""
+    """The random numbers of one sample in one epoch: independent of workers, processes and other samples."""
     return random.Random(digest(seed, epoch, index, copy))
 
 
@@ -77,15 +77,15 @@ def digest(*numbers: int) -> int:
 
 @final
 class Samples(Dataset[Batch]):
-    """Makes batches: their key -> pictures in the size of the net, and why some are none.
+    """Dataset of batches: their key -> pictures in the size of the net, and why some cannot be read.
 
     Args:
         listing: The samples of a split.
-        preprocess: The deterministic way into the net.
-        augment: The random way into the net; None for evaluation.
+        preprocess: Size, interpolation, and the crop of evaluation.
+        augment: Random augmentation; None for evaluation.
         seed: Seed of the run.
         rank: This process.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
         threads: How many pictures are read at once.
     """
 
@@ -117,8 +117,8 @@ class Samples(Dataset[Batch]):
         return len(self.listing)
 
     def __getitem__(self, key: BatchKey) -> Batch:
-        """The batch of a key; in training, what was drawn for it is still to be done."""
-        # colours stay side by side, as decoders lay them out: to part them costs a third of a crop
+        """The batch of a key; in training, the augmentation drawn for it is still to be applied."""
+        # channels last, as decoders write them: separating the channels costs a third of a crop
         image = torch.empty((len(key.spots), *self.preprocess.size, 3), dtype=torch.uint8)
         rows = image.permute(0, 3, 1, 2).numpy()
 
@@ -157,7 +157,7 @@ class Samples(Dataset[Batch]):
                 return Sample(planes, spot.position, size)
             rng = sample_rng(self.seed, epoch, spot.position, spot.copy)
             region = self.augment.region(*size, self.preprocess, rng)
-            # what is trained on was looked through before
+            # training images were inspected before, so decoding may stop below the crop
             planes = picture.crop(region, self._way, to_the_end=False)
         except UnreadableImage as error:
             return Unreadable(spot.position, str(error))

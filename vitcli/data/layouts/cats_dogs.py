@@ -1,4 +1,4 @@
-"""Where are the cats and the dogs? In Kaggle's flat folder, its zip, class folders, or a download of Oxford's pets."""
+"""CatsDogsData: cats and dogs from Kaggle's flat folder or zip, from class folders, or from Oxford-IIIT Pet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def kind(path: str) -> str | None:
 
 @final
 class CatsDogsData(LabelledFiles):
-    """Cats and dogs, the binary example: found in any of the layouts in which these photos are handed around.
+    """Cats and dogs, the binary example: found in any of the layouts in which these photos are distributed.
 
     In the folder, or below it in ``train``, ``val`` and ``test``: files named ``cat.0.jpg`` and ``dog.0.jpg``, or
     folders ``cat`` and ``dog`` (``cats``, ``dogs``, ``PetImages/Cat``). ``train.zip`` as downloaded from Kaggle is

@@ -1,4 +1,4 @@
-"""How is a picture of a shape drawn? From random numbers alone, so that no linear model tells it."""
+"""Drawing of shapes from random numbers alone, such that no linear classifier of the pixels can tell their kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw
 
 KINDS = ("circle", "square", "triangle", "star", "cross")
 
-# Drawing at twice the size and shrinking smooths the edges at a quarter of the price of four times the size.
+# Drawing at twice the size and shrinking smooths the edges at a quarter of the cost of four times the size.
 SUPERSAMPLE = 2
 CIRCLE_CORNERS = 32
-# Shapes may lean, but only so far: at any angle, a small net needs more pictures than a demo has time for.
+# Shapes are rotated, but only so far: at any angle, a small net needs more pictures than a demo has time for.
 TURN = math.radians(10)
-# Radii that give every kind about the area of the unit circle: how much is painted must not tell the kind.
+# Radii that give every kind about the area of the unit circle: the painted area must not tell the kind.
 SPREAD = {"circle": 1.0, "square": 1.25, "triangle": 1.4, "star": 1.45, "cross": 1.2}
 
 Point = tuple[float, float]

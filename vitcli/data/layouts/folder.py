@@ -1,4 +1,4 @@
-"""How do folders named after their classes become labelled splits?"""
+"""FolderData: folders named after their classes, as labelled train, val and test splits."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class FolderData(LabelledFiles):
 
     Args:
         root: Folder of the images, or a zip or tar of it.
-        class_levels: How many folders, one in another, make the name of a class: with 2, ``animals/cat``.
+        class_levels: How many nested folders make the name of a class: with 2, ``animals/cat``.
         label_pattern: A regular expression whose group is the class, searched for in the path below the root or the
             split's folder, for images that lie in no class folders: ``^(.+)_[0-9]+[.]jpg$``.
         **options: What all labelled files take.
 
     Raises:
-        ConfigError: A number out of range, or a pattern that is none.
+        ConfigError: A number out of range, or an invalid pattern.
     """
 
     def __init__(self, root: str, class_levels: int = 1, label_pattern: str | None = None, **options: Any) -> None:
@@ -85,7 +85,7 @@ class FolderData(LabelledFiles):
             found = f"only {names[0]!r}" if names else "nothing"
             raise DataError(
                 f"data.label_pattern {self.label_pattern}: finds {found} in {self.source.where(inside)}; its "
-                "group has to be the class, in at least two ways"
+                "group has to be the class, and find at least two"
             )
         if not names:
             raise DataError(
@@ -159,7 +159,7 @@ class FolderData(LabelledFiles):
                     + (
                         "add its images there"
                         if part == "train"
-                        else "create it; left empty, it says that there are none"
+                        else "create it; an empty folder says that there are none"
                     )
                 )
         empty = [name for name in self.classes if not pool.count(name)]
@@ -179,9 +179,9 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"data.label_pattern {pattern}: is no regular expression ({error}); mend it") from error
+        raise ConfigError(f"data.label_pattern {pattern}: is no regular expression ({error}); correct it") from error
     if compiled.groups != 1:
-        raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups; one, which is the class")
+        raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups; give it exactly one, the class")
     return compiled
 
 

@@ -1,4 +1,4 @@
-"""What do all sources of labelled files share? An index, a division into splits, and a look at every file."""
+"""LabelledFiles: the base of all labelled files on disk: their index, splits, and the inspection of every file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REMEDIES = {"link": "; data.follow_links true follows them"}
 
 
 class LabelledFiles(ImageData, ABC):
-    """Files with labels, divided as they lie or by fraction.
+    """Files with labels, split as they are on disk, or by fraction.
 
     Args:
         root: Where the files are.
@@ -117,7 +117,7 @@ class LabelledFiles(ImageData, ABC):
         return Pool(index, {name: as_rows(members) for name, members in rows.items()}), unlabelled
 
     def parts(self, split: Split) -> dict[str, Pool]:
-        """The images of train, val and test; what the user should know of a split is noted."""
+        """The images of train, val and test; notices about a split are kept for the user."""
         parts, notices = self._divided()
         for text in notices:
             if part_of(split) == "test" or "testing on val" not in text:
@@ -125,7 +125,7 @@ class LabelledFiles(ImageData, ABC):
         return parts
 
     def _divided(self) -> tuple[dict[str, Pool], list[str]]:
-        """The pools of all splits, and what is to be told of them; found once."""
+        """The pools of all splits, and the notices about them; found once."""
         if self._splits is None:
             self.pools = self.read_pools()
             self._splits = split_pools(
@@ -139,14 +139,14 @@ class LabelledFiles(ImageData, ABC):
         return list_files(FileOpener(self.source, (), self.max_pixels, self.quarantined), pool.index, rows, labels)
 
     def look_through(self, split: Split) -> None:
-        """Look at every file of a split that has not been looked at, so that unreadable ones are known."""
+        """Inspect every file of a split that was not inspected yet, so that unreadable ones are known."""
         listing = self.listing(split)
         assert listing.index is not None
         assert listing.rows is not None
         self._look(listing.index, listing.rows)
 
     def look_at_all(self) -> dict[str, Pool]:
-        """Every split, each of its files looked at, whatever may be wrong with its classes.
+        """Every split, each of its files inspected, whatever may be wrong with its classes.
 
         Raises:
             DataError: The files cannot be listed.
@@ -171,5 +171,5 @@ class LabelledFiles(ImageData, ABC):
 
 
 def part_of(split: Split) -> Split:
-    """The split whose images it is: predict takes those of test."""
+    """The split on disk: predict takes the images of test."""
     return "test" if split == "predict" else split

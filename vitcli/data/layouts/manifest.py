@@ -85,7 +85,7 @@ class ManifestData(LabelledFiles):
         """Path, label and split of every row; the split is empty where there is none.
 
         Raises:
-            DataError: There is no such table, a column is missing, or a split is none.
+            DataError: There is no such table, a column is missing, or a split is unknown.
         """
         if self._read is None:
             self._read = [self._row(number, row) for number, row in enumerate(read_table(self.root, "data.root"), 1)]
@@ -99,11 +99,11 @@ class ManifestData(LabelledFiles):
         for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
             if row.get(column) in (None, ""):
                 raise DataError(
-                    f"{where}: has no {column!r}, but {', '.join(map(str, row))}; fill it in, or name its data.{key}"
+                    f"{where}: no {column!r} (columns: {', '.join(map(str, row))}); fill it in, or set data.{key}"
                 )
         split = str(row.get(self.split_column) or "").strip().lower()
         if split and split not in SPLIT_NAMES:
-            raise DataError(f"{where}: {self.split_column} {split!r} is none; it has to be train, val or test")
+            raise DataError(f"{where}: {self.split_column} {split!r} is no split; use train, val or test")
         return str(row[self.path_column]), str(row[self.label_column]), SPLIT_NAMES.get(split, "")
 
     def index_rows(self) -> Index:

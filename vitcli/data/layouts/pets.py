@@ -1,4 +1,4 @@
-"""How do the Oxford-IIIT Pet photos get onto this machine, as cats and dogs?"""
+"""Oxford-IIIT Pet: the photos downloaded once, by torchvision, as cats and dogs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def download_pets(root: str) -> dict[str, dict[str, list[str]]]:
         root: Folder that receives ``oxford-iiit-pet/``, about 800 MB; made where it does not exist.
 
     Raises:
-        DataError: The download fails, or what was downloaded before is not whole.
+        DataError: The download fails, or an earlier download is incomplete.
     """
     # Here, because torchvision takes a second to import and only a download needs it.
     from torchvision.datasets import OxfordIIITPet  # type: ignore[import-untyped]
@@ -35,7 +35,7 @@ def download_pets(root: str) -> dict[str, dict[str, list[str]]]:
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         lines = str(error).splitlines()
         raise DataError(
-            f"data.download true: the Oxford-IIIT Pet photos did not arrive in {root} "
+            f"data.download true: the Oxford-IIIT Pet photos could not be downloaded to {root} "
             f"({lines[0] if lines else type(error).__name__}); check the network, delete "
             f"{os.path.join(root, 'oxford-iiit-pet')} and try again"
         ) from error

@@ -1,4 +1,4 @@
-"""How can everything be tried without any photos? With drawn shapes, each a function of its number."""
+"""ShapesData: drawn shapes to try everything without photos, each image a function of seed and path."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ShapeOpener:
 class ShapesData(ImageData):
     """Drawn shapes to try everything without a download: one class for each kind, no files.
 
-    Each picture shows one shape of any place, size and colour, leaning a little, with lines, blobs and noise; neither
+    Each picture shows one shape of any place, size and colour, slightly rotated, with lines, blobs and noise; neither
     brightness nor any weighted sum of the pixels tells the kind.
 
     Args:

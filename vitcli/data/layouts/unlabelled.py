@@ -1,4 +1,4 @@
-"""How are pictures listed whose labels nobody knows? One row for each file, readable or not."""
+"""UnlabelledData: images without labels, for predict; one row for each file, readable or not."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class UnlabelledData(ImageData):
         source, index = self._found()
         if not len(index):
             links = index.left_out["link"]
-            only = f"no files in it, but {links} links; say data.follow_links true, or" if links else "no files in it;"
+            only = f"no files in it, but {links} links; set data.follow_links true, or" if links else "no files in it;"
             raise DataError(f"data.root {self.root}: {only} name a folder of pictures, an image or a list")
         rows = index.order
         return list_files(FileOpener(source, (), self.max_pixels, self.quarantined), index, rows)
 
     def look_at_all(self) -> dict[str, Pool]:
-        """Every image below the root, looked at; the one class of what has no labels has no name.
+        """Every image below the root, inspected; without labels there is one class, with an empty name.
 
         Raises:
             DataError: The files cannot be listed.
@@ -111,14 +111,14 @@ class UnlabelledData(ImageData):
             folder, name = os.path.split(self.root)
             return Folder(folder), Index.of(Entries([Entry(name, 0, 0)]))
         index = Index.of(Entries(Entry(path, 0, 0) for path in self._read_list()))
-        # as written
+        # in the order of the list
         index.order.sort()
         return Folder(os.path.dirname(self.root)), index
 
     def _say(self, left_out: Counter[str]) -> None:
         if count := left_out.total() - left_out["hidden or system folder"]:
             self._notice(
-                f"{count} entries of {self.root} are no files, but links and the like: ignored "
+                f"{count} entries of {self.root} are links or special files: ignored "
                 "(data.follow_links true follows links)"
             )
 

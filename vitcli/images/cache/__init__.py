@@ -1,1 +1,1 @@
-"""Decoded copies of images, in memory or on disk."""
+"""Cache: decoded copies of images, in memory or on disk."""

@@ -1,4 +1,4 @@
-"""What is kept of a decoded picture, and how it is opened again."""
+"""Copies of decoded images, as the cache keeps them for training and evaluation, opened from a memory map."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vitcli.preprocess import Preprocess, Region
 @final
 @dataclass(frozen=True)
 class Shrunk:
-    """A copy for training: all of a picture, its shorter side at most so long, from which crops are taken.
+    """A copy for training: all of a picture, its shorter side limited, from which crops are taken.
 
     Args:
-        side: In pixels.
+        side: Longest shorter side, in pixels.
     """
 
     side: int
@@ -45,7 +45,7 @@ class Ready:
     """A copy for evaluation: exactly what enters the net.
 
     Args:
-        preprocess: The deterministic way into the net.
+        preprocess: Size, interpolation and crop of evaluation.
     """
 
     preprocess: Preprocess
@@ -67,7 +67,7 @@ class Ready:
 
 @final
 class Cropped(Picture):
-    """A picture of which the one region that is wanted is there already.
+    """A picture of which only the one region that is wanted is kept, cropped already.
 
     Args:
         pixels: uint8 (height, width, 3), the region in the size of the net.
@@ -79,7 +79,7 @@ class Cropped(Picture):
         self.pixels = pixels
 
     def crop(self, region: Region, way: Way, *, to_the_end: bool = True) -> Rgb:
-        """What is there: uint8 (3, height, width)."""
+        """The kept region: uint8 (3, height, width)."""
         return self.pixels.transpose(2, 0, 1)
 
 
@@ -117,7 +117,7 @@ class StoredOpener:
     def _open(self) -> dict[str, Any]:
         sizes = np.load(self.folder / "sizes.npy")
         lengths = 3 * sizes[:, 0].astype(np.int64) * sizes[:, 1]
-        # mapped for itself alone: torch asks for arrays that can be written to; a plain array is cut six times as fast
+        # a copy-on-write memory map, as torch asks for writable arrays; a plain array is sliced six times as fast
         pixels = np.memmap(self.folder / "pixels", dtype=np.uint8, mode="c").view(np.ndarray) if lengths.any() else None
         self._held |= {
             "sizes": sizes,

@@ -1,4 +1,4 @@
-"""Pictures decoded once: a file of bytes that workers and processes map into memory, built whole or not at all."""
+"""Cache of decoded images: a file of bytes that all processes memory-map, built whole or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RESERVE_BYTES = 2**28
 def stored(
     listing: Listing, copy: Shrunk | Ready, cache: Cache, *, folder: Path, owner: str, max_pixels: int, threads: int
 ) -> Listing:
-    """The same samples, opened from a store of decoded copies, which is built now unless it is there.
+    """The same samples, opened from a store of decoded copies, which is built now unless it exists.
 
     Args:
         listing: The samples.
@@ -44,11 +44,11 @@ def stored(
         cache: disk keeps the store for the next run, ram until this one ends.
         folder: Where stores on disk lie.
         owner: Whose store it is: another one of the same owner, of the same copies, is out of date and removed.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
         threads: How many pictures are decoded at once.
 
     Raises:
-        ConfigError: There is not enough room.
+        ConfigError: Not enough disk space or memory.
     """
     place = folder if cache == "disk" else _memory()
     about = {
@@ -73,7 +73,7 @@ def stored(
 def _build(
     listing: Listing, copy: Shrunk | Ready, store: Path, about: dict[str, Any], max_pixels: int, threads: int
 ) -> None:
-    # a name that says who builds it, so that what a killed process leaves is known as such
+    # the name holds host and process, so that what a killed process leaves is recognised
     unfinished = store.with_name(f".building-{socket.gethostname()}-{os.getpid()}-{store.name}")
     unfinished.mkdir()
     sizes = np.zeros((len(listing), 4), dtype=np.int32)
@@ -121,7 +121,7 @@ def _check_room(listing: Listing, copy: Shrunk | Ready, cache: Cache, place: Pat
     needed = sum(3 * height * width for height, width in (copy.size(*size) for size in listing.sizes()))
     free = shutil.disk_usage(place).free - RESERVE_BYTES
     if needed > free:
-        smaller = "say data.cache disk, " if cache == "ram" else ""
+        smaller = "set data.cache disk, " if cache == "ram" else ""
         raise ConfigError(
             f"data.cache {cache}: needs {needed / 1e9:.1f} GB, but {place} has {max(0, free) / 1e9:.1f} GB free; "
             f"{smaller}set a smaller data.cache_size, or data.cache none"

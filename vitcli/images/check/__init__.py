@@ -1,1 +1,1 @@
-"""What is wrong with a set of images."""
+"""Check: what is wrong with a set of images."""

@@ -1,4 +1,4 @@
-"""What is wrong with a set of images? Findings that a user should act on, and notes that they should know."""
+"""Findings about a set of images: unreadable files, duplicates, leaks between splits, imbalance, odd sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vitcli.names import extension, printable
 IMBALANCED = 10
 SMALL_SIDE = 16
 LONG_SIDES = 10
-# of a format, the endings that it goes by; others are noted
+# the usual extensions of each format; others are noted
 ENDINGS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".jpg", ".jpeg", ".mpo"), "PNG": (".png",),
     "WEBP": (".webp",), "GIF": (".gif",), "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "ICO": (".ico",),
@@ -68,7 +68,7 @@ class Health:
         counts: Images by split and class.
         findings: To act on.
         notes: To know.
-        quarantine: Path and reason of each image that had better be left out.
+        quarantine: Path and reason of each image that should be left out.
     """
 
     counts: dict[str, dict[str, int]]
@@ -78,12 +78,12 @@ class Health:
 
 
 def examine(parts: Mapping[str, Pool], source: Source, max_pixels: int) -> Health:
-    """Everything that is wrong with a set of images which have been looked at.
+    """Everything that is wrong with a set of images which have been inspected.
 
     Args:
         parts: Its splits.
         source: Where the files lie.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
     """
     images = [image for split, pool in parts.items() for image in _images(split, pool)]
     health = Health({split: {name: len(rows) for name, rows in pool.rows.items()} for split, pool in parts.items()})
@@ -129,7 +129,7 @@ def _unsound(health: Health, images: list[Image]) -> None:
 def _duplicates(health: Health, images: list[Image]) -> None:
     same: dict[bytes, list[Image]] = defaultdict(list)
     for image in images:
-        # empty files are all alike, and named as unreadable
+        # empty files are all equal, and named as unreadable
         if image.facts.height:
             same[image.facts.digest].append(image)
     groups = [group for group in same.values() if len(group) > 1]
@@ -166,9 +166,9 @@ def _tell_groups(health: Health, groups: list[list[Image]], what: str) -> None:
 
 
 def _superfluous(group: list[Image], *, everything: bool) -> list[Image]:
-    """Of images that are one, those to leave out: all if nobody knows the label, else all but the best to keep.
+    """Of equal images, those to leave out: all if their labels differ, else all but the best to keep.
 
-    What validates or tests stays: leaving the copy out of train makes the score honest.
+    Images of val and test stay: leaving the copy out of train makes the score honest.
     """
     if everything:
         return group
@@ -245,7 +245,9 @@ def _endings(health: Health, images: list[Image]) -> None:
     if wrong:
         listed = [{"path": image.path, "format": image.facts.format} for image in wrong]
         named = f"{printable(os.path.basename(wrong[0].path))}, which is {wrong[0].facts.format}"
-        health.notes.append(Finding("endings", f"{_of(len(wrong))} with the ending of another format: {named}", listed))
+        health.notes.append(
+            Finding("endings", f"{_of(len(wrong))} with the extension of another format: {named}", listed)
+        )
 
 
 def _size(image: Image) -> tuple[int, int]:

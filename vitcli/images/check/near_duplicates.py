@@ -1,4 +1,4 @@
-"""Which pictures of two sets are the same but for their encoding, size or brightness?"""
+"""Near-duplicates: images of two sets that differ only in encoding, size or brightness, by their perceptual hash."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.index.facts import thumbnail
 from vitcli.images.source.source import Source
 
-# Two pictures may differ in so many of the 128 bits of their looks; another size, encoding or brightness changed up to
-# 8 in 500 photos, and no two of 100 unrelated ones were closer than 37. It is less than there are bands, so at least
-# one band of 8 bits is the same: candidates are found by sorting, a sixteenth of all pairs.
+# Two pictures may differ in so many of their 128 hash bits (facts.looks); another size, encoding or brightness changed
+# up to 8 in 500 photos, and no two of 100 unrelated ones were closer than 37. It is less than there are bands, so at
+# least one band of 8 bits is the same: candidates are found by sorting, a sixteenth of all pairs.
 MOST_BITS = 12
 BANDS = 16
 # correlation of two thumbnails; of those 500 it was .982 or more, of the unrelated ones .79 or less
@@ -34,11 +34,11 @@ def alike_pairs(
     """Pairs of one picture of each set that are alike, by their positions.
 
     Args:
-        first: Looks of the first set, uint8 (pictures, 16).
+        first: Hashes of the first set (facts.looks), uint8 (pictures, 16).
         second: Of the second.
         paths: Of both sets, to compare the pictures themselves.
         source: Where they lie.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
     """
     kept: tuple[dict[int, NDArray[np.float32] | None], ...] = ({}, {})
 
@@ -75,6 +75,6 @@ def _candidates(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Iterator
 
 
 def _standard(grey: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """A thumbnail of mean 0 and deviation 1; None for a picture of one shade, which is like any other such."""
+    """A thumbnail of mean 0 and deviation 1; None for a picture of a single shade, which equals any other such."""
     deviation = float(grey.std())
     return (grey - grey.mean()) / np.float32(deviation) if deviation > 2 else None

@@ -1,4 +1,4 @@
-"""How does a decoded picture of any colour mode become RGB of 8 bits?"""
+"""Colour modes: a decoded picture of any mode (CMYK, palette, 16-bit grey, transparency) as RGB of 8 bits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    # By hand, because Pillow's convert() clips everything above 255 to white.
+    # Not by Pillow, whose convert() clips everything above 255 to white.
     values = np.asarray(image)
     if values.max() > 65535 or values.min() < 0:
         raise UnreadableImage("32-bit grey values outside 0 to 65535; save it with 8 or 16 bits")

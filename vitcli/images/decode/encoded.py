@@ -1,4 +1,4 @@
-"""How does any image file become one upright RGB picture, or a reason why it cannot?"""
+"""EncodedPicture: any image file decoded to one upright RGB picture, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vitcli.images.decode.picture import Picture, UnreadableImage, scaled
 from vitcli.images.decode.pixels import Rgb, Way, resample
 from vitcli.preprocess import Region
 
-# Formats of pictures only: EPS starts another program, PDF and FITS have no bounds. MPO is opened by JPEG.
+# Formats of pictures only: EPS runs another program, PDF and FITS have no size limit. MPO is opened by JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "ICO", "PSD", "AVIF", "JPEG2000")
 MAX_PIXELS = 100_000_000
 
@@ -47,7 +47,7 @@ class EncodedPicture(Picture):
 
     Args:
         content: The bytes.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
 
     Raises:
         UnreadableImage: Empty, damaged, of a format that is not in ``FORMATS``, or of more than ``max_pixels`` pixels.
@@ -64,7 +64,7 @@ class EncodedPicture(Picture):
             self.format = self._image.format or ""
             self._is_jpeg = jpeg.is_plain(self._image)
             if not self._is_jpeg:
-                # now, because PNG may hold EXIF behind its pixels, and Pillow turns TIFF upright while decoding
+                # now, because PNG may hold EXIF after its pixels, and Pillow turns TIFF upright while decoding
                 self._image.load()
                 _check_size(self._image, max_pixels)
             self._orientation = _orientation(self._image)
@@ -95,7 +95,7 @@ class EncodedPicture(Picture):
         return resample(np.array(self.image()), region, way)
 
     def glance(self) -> tuple[NDArray[np.uint8], str]:
-        """A small upright grey copy, uint8 (height, width), and what the decoder complains of, which it survives.
+        """A small upright grey copy, uint8 (height, width), and the decoder's warning; empty if it has none.
 
         Raises:
             UnreadableImage: As crop raises it.
@@ -125,7 +125,7 @@ def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
 
     Args:
         path: The file.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
 
     Raises:
         UnreadableImage: As EncodedPicture raises it, or there is no such file.
@@ -138,7 +138,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file.
 
     Raises:
-        UnreadableImage: It is missing, none of the regular kind, or may not be read.
+        UnreadableImage: It is missing, not a regular file, or may not be read.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -150,10 +150,10 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 @contextmanager
 def strict(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
-    """Pillow's global choices, entered once for many images: no warnings, and no grey in place of missing pixels.
+    """Pillow's global settings, entered once for many images: no warnings, and no grey in place of missing pixels.
 
     Args:
-        max_pixels: Where pictures inside of pictures, such as an icon's, end; Pillow refuses twice as many.
+        max_pixels: Limit of pictures inside of pictures, such as an icon's; Pillow refuses above twice as many.
     """
     allowed, most = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
     ImageFile.LOAD_TRUNCATED_IMAGES = False

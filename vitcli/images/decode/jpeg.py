@@ -1,4 +1,4 @@
-"""How is a JPEG decoded fast, only as large as it is needed, and never half?"""
+"""JPEG decoding: at the smallest scale that is enough (1/2, 1/4, 1/8), and an error where the file is truncated."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vitcli.images.decode.pixels import Rgb
 from vitcli.images.decode.shortened import shortened
 from vitcli.preprocess import Region
 
-# libjpeg's words for pixels that are not in the file and were made up. Of bytes between the segments, or of odd
-# headers, it warns too; the picture is whole then.
+# libjpeg's warnings of pixels that are missing in the file and were filled in. It also warns of bytes between the
+# segments and of odd headers; the picture is whole then.
 CUT_OFF = re.compile(r"premature end|found marker 0xd9 instead of RST", re.IGNORECASE)
 DAMAGED = re.compile(r"bad huffman code|instead of RST", re.IGNORECASE)
 # all rows were decoded, and more data follows
 LEFT_OVER = re.compile(r"extraneous bytes before marker", re.IGNORECASE)
-# By what the sides of a decoding are divided, where the region has at least so many pixels a side for each one wanted:
-# a half leaves two for each, as Pillow's thumbnail does, which on photos is 0.3 grey levels from the whole decoding and
-# 3 at the 99.9th percentile (docs/results.md, 2026-11-25). A quarter that leaves two differs more, so it leaves three.
+# Divisor of the decoded size: pixels a side that the region must have for each one wanted (before the division). A half
+# leaves two for each, as Pillow's thumbnail does, which on photos is 0.3 grey levels from the whole decoding and
+# 3 at the 99.9th percentile (docs/lab/2026-11-25.md). A quarter that leaves two differs more, so it leaves three.
 SCALES = {8: 24, 4: 12, 2: 4}
-# the sides of a copy that is only compared
+# least side of a copy that is only compared
 SMALL = 64
 
 
@@ -46,7 +46,7 @@ def decode(
         stored: Width and height that the header gives.
         region: What of it is wanted, in pixels as stored.
         wanted: Height and width that the region will be resampled to.
-        to_the_end: Whether rows below the region are decoded too. If not, their pixels are anything.
+        to_the_end: Whether rows below the region are decoded too. If not, their pixels are undefined.
 
     Raises:
         UnreadableImage: The file is cut off, where it was decoded.
@@ -80,9 +80,9 @@ def _upper(content: bytes, stored: tuple[int, int], rows: int, size: tuple[int, 
 
 
 def glance(content: bytes, stored: tuple[int, int]) -> tuple[Rgb | None, str]:
-    """A small grey copy of a JPEG as stored, uint8 (height, width), and what its decoder complains of.
+    """A small grey copy of a JPEG as stored, uint8 (height, width), and its decoder's warning.
 
-    All of the file is read, but little is computed. The complaint is empty where every pixel is as it was written.
+    All of the file is read, but little is computed. The warning is empty where every pixel is as it was written.
 
     Args:
         content: The bytes.

@@ -1,4 +1,4 @@
-"""Picture: what every source of pictures hands out, and the one whose pixels are there already."""
+"""Picture: an upright RGB image from which regions are cropped; Pixels: one that is decoded already."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Pixels(Picture):
 
     Args:
         pixels: uint8 (height, width, 3).
-        size: Height and width that it once had, in which regions are given; by default the pixels' own.
+        size: Height and width before it was shrunk, in which regions are given; by default the pixels' own.
     """
 
     def __init__(self, pixels: Rgb, size: tuple[int, int] | None = None) -> None:

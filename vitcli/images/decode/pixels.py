@@ -1,4 +1,4 @@
-"""Resampling: a region of a picture in the size of the net, antialiased; the room's only use of torch."""
+"""Resampling: a cropped region of a picture in the size of the net, antialiased; the only use of torch in images."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def _side(low: float, high: float, length: int, wanted: int) -> _Side:
 
 
 def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
-    # One image in channels-last order is what torch has a vectorised path for, which no second thread enters. Neither
-    # may one enter to copy a slice: every decoding thread would then have a team of OpenMP threads, and with more of
-    # them than cores, each parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
-    # numpy turns the axes: each operator of torch lets other threads have Python, and waits for its turn again.
+    # torch has a vectorised path for one image in channels-last order, which runs on one thread. Copying the slice must
+    # not take more either: every decoding thread would then have an OpenMP team, and with more threads than cores, each
+    # parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
+    # numpy permutes the axes, because each operator of torch releases the GIL and waits for it again.
     image = np.ascontiguousarray(pixels).reshape(1, *pixels.shape).transpose(0, 3, 1, 2)
     if pixels.shape[:2] != size:
-        # here and not above: what only looks at images starts without torch
+        # here and not above: verbs that only inspect images start without torch
         import torch
         from torch.nn import functional as F
 

@@ -1,12 +1,12 @@
-"""How does a JPEG decoder stop below the rows that are wanted? By a header that knows of no more."""
+"""Shortened JPEG: a header that gives fewer rows, at which a decoder stops below the crop."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-# markers of a frame whose rows follow one another in the file, in Huffman code (ITU-T T.81, table B.1)
+# markers of sequential frames, whose rows follow one another in the file, in Huffman code (ITU-T T.81, table B.1)
 SEQUENTIAL = (0xC0, 0xC1)
-# of any other kind of frame
+# markers of all other kinds of frames
 OTHERS = (0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 SCAN = 0xDA
 # pixels a side of a block
@@ -19,7 +19,7 @@ class Shortened(NamedTuple):
     All rows are those of the whole picture but the last one, which is computed without the colours below it.
 
     Args:
-        content: The bytes; behind the last row the data goes on, of which decoders complain as of extraneous bytes.
+        content: The bytes; after the last row the data goes on, which decoders report as extraneous bytes.
         rows: How many there are, in whole blocks of the scan.
     """
 
@@ -28,7 +28,7 @@ class Shortened(NamedTuple):
 
 
 def shortened(content: bytes, stored: tuple[int, int], rows: int) -> Shortened | None:
-    """A JPEG with no more than so many rows and a few, or None where that spares nothing or cannot be done.
+    """A JPEG of about so many rows, or None where that saves nothing or cannot be done.
 
     It can be done where all colours are in one scan, row by row: nearly always, but for progressive files.
 

@@ -1,4 +1,4 @@
-"""Is a file a whole picture, how large, and like which others? Everything that looking at it once can tell."""
+"""Facts of a file, found by decoding it once: whether it is a whole picture, its size, format and hashes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Facts(NamedTuple):
     """What there is to know of a file.
 
     Args:
-        verdict: SOUND, SUSPICIOUS (it opens, but its decoder complains) or UNREADABLE.
+        verdict: SOUND, SUSPICIOUS (it opens, but its decoder warns) or UNREADABLE.
         reason: Why it is not sound; empty if it is.
         height: Upright, in pixels; 0 where unknown.
         width: Upright, in pixels; 0 where unknown.
         format: Of the content, such as JPEG; empty where unknown.
-        digest: Of the content; equal files have equal ones.
-        looks: Of the pixels; those of similar pictures differ in few bits.
+        digest: Hash of the content; equal files have equal ones.
+        looks: Perceptual hash of the pixels; those of similar pictures differ in few bits.
     """
 
     verdict: int
@@ -40,11 +40,11 @@ class Facts(NamedTuple):
 
 
 def inspect(content: bytes, max_pixels: int = MAX_PIXELS) -> Facts:
-    """Everything about the bytes of a file; every pixel is decoded, if small.
+    """The facts of a file's bytes; the whole picture is decoded, at a small scale.
 
     Args:
         content: The bytes.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
     """
     digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
     try:
@@ -61,9 +61,9 @@ def inspect(content: bytes, max_pixels: int = MAX_PIXELS) -> Facts:
 
 
 def looks(grey: NDArray[np.uint8]) -> bytes:
-    """Which of neighbouring places is brighter, on a coarse grid: 64 pairs across and 64 down, a bit each.
+    """The difference hash: which of two neighbouring cells of a coarse grid is brighter, 64 pairs across and 64 down.
 
-    The difference hash (Krawetz 2013), which survives another size, another encoding and another brightness.
+    Krawetz 2013; it survives another size, another encoding and another brightness.
 
     Args:
         grey: uint8 (height, width).

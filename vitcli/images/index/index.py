@@ -21,7 +21,7 @@ from vitcli.images.source.entries import Entries
 from vitcli.images.source.source import Source
 from vitcli.names import natural_order
 
-# of the file's own layout and of what inspect finds; another one is not read
+# version of the file's layout and of what inspect finds; another one is not read
 LAYOUT = 2
 COLUMNS: dict[str, Any] = {
     "size": np.int64, "version": np.int64, "height": np.int32, "width": np.int32, "format": np.uint8,
@@ -31,7 +31,7 @@ COLUMNS: dict[str, Any] = {
 
 @final
 class Index:
-    """Files in the order in which they were met, a row each: path, size, version, and what was found in them.
+    """Files in the order in which they were found, a row each: path, size, version, and what was found in them.
 
     Args:
         paths: Below the root of their source.
@@ -65,7 +65,7 @@ class Index:
 
     @classmethod
     def of(cls, entries: Entries, left_out: Counter[str] | None = None, known: Self | None = None) -> Self:
-        """The index of entries that were just met; what is known of those that have not changed is taken over."""
+        """The index of entries that were just found; what is known of those that have not changed is kept."""
         paths = Paths.of(entries.paths)
         size = np.array(entries.sizes, dtype=np.int64)
         version = np.array(entries.versions, dtype=np.int64)
@@ -140,7 +140,7 @@ class Index:
         )
 
     def ranks(self, seed: int) -> NDArray[np.uint64]:
-        """Of each row's path a number that a seed draws by lot: the first 64 bits of the SHA-256 of both."""
+        """A pseudo-random number for each row's path: the first 64 bits of the SHA-256 of seed and path."""
         if self.ranked != seed:
             lots = (hashlib.sha256(f"{seed}:{path}".encode("utf-8", "surrogateescape")) for path in self.paths)
             drawn = (int.from_bytes(lot.digest()[:8], "big") for lot in lots)
@@ -149,7 +149,7 @@ class Index:
         return self.columns["rank"]
 
     def fingerprint(self, rows: NDArray[np.int64]) -> str:
-        """Of some files: changes with any of their paths, sizes or versions."""
+        """A hash of some files' paths, sizes and versions."""
         digest = hashlib.sha256()
         for path in self.paths.take(rows):
             digest.update(os.fsencode(path) + b"\0")
@@ -181,7 +181,7 @@ class Index:
         self.changed = False
 
     def save_if_possible(self, file: Path) -> None:
-        """Keep the index where the disk allows it: it only saves time."""
+        """Keep the index, or go on without: it only saves time."""
         with contextlib.suppress(OSError):
             self.save(file)
 
@@ -205,7 +205,7 @@ class Index:
 
 
 def scan(source: Source, inside: str, extensions: Collection[str] | None, file: Path | None = None) -> Index:
-    """The index of a folder as it is now; what an earlier scan knew of files that have not changed is taken over.
+    """The index of a folder as it is now; what an earlier scan knew of files that have not changed is kept.
 
     Args:
         source: Where the files lie.

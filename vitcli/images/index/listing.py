@@ -1,4 +1,4 @@
-"""Which samples does a split hold, and how is each opened?"""
+"""Listing: the samples of a split in their fixed order (path, label), and how each is opened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FileOpener:
     Args:
         source: Where they lie.
         paths: Their paths in it.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
         quarantined: Paths that are not opened.
     """
 
@@ -58,7 +58,7 @@ class Listing:
         open: The picture at a position; raises ``UnreadableImage``. Travels to worker processes, so it must pickle.
         index: What is known of the files; None where the samples are no files.
         rows: The row of each sample in the index.
-        mark: Of samples that are no files: changes with any of their pixels.
+        mark: Fingerprint of samples that are no files: changes with any of their pixels.
     """
 
     paths: Sequence[str]
@@ -76,14 +76,14 @@ class Listing:
         return len(self.paths)
 
     def __getstate__(self) -> dict[str, object]:
-        # workers open pictures; what is known of the files stays where it is
+        # worker processes only open pictures; the index is not sent to them
         return {**self.__dict__, "index": None, "rows": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
 
     def fingerprint(self) -> str:
-        """Changes with any of the samples."""
+        """A hash that changes with any of the samples."""
         return self.mark if self.index is None or self.rows is None else self.index.fingerprint(self.rows)
 
     def sizes(self) -> list[tuple[int, int]]:

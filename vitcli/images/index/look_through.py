@@ -1,4 +1,4 @@
-"""Which files of a listing are no usable images? Found once, on all cores, and kept with the index."""
+"""Inspection of all files of a listing, once and on all cores: unreadable ones are found, and kept with the index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vitcli.images.index.listing import QUARANTINE
 from vitcli.images.source.source import Source
 from vitcli.machine.threads import map_some
 
-# so many files are handed to the threads at once
+# so many files are submitted to the threads at once
 CHUNK = 512
 NAMED = 3
 
@@ -26,13 +26,13 @@ NAMED = 3
 def look_through(
     index: Index, rows: NDArray[np.int64], source: Source, *, max_pixels: int, threads: int, kept: Path | None
 ) -> None:
-    """Inspect the files of some rows, of which nothing is known yet; what was found is kept even when interrupted.
+    """Inspect the files of some rows that were not inspected yet; what was found is kept even when interrupted.
 
     Args:
         index: Where the facts go.
         rows: Of the files.
         source: Where they lie.
-        max_pixels: How many pixels are still decoded.
+        max_pixels: Images of more pixels are not decoded.
         threads: How many files are read at once.
         kept: The file of the index, if it has one.
     """
@@ -80,7 +80,7 @@ def unusable(index: Index, rows: NDArray[np.int64], quarantined: frozenset[str])
 
 
 def check_errors(split: str, left_out: dict[str, str], count: int, *, on_error: str, max_errors: float) -> None:
-    """Nothing, if the images that cannot be read are few enough to go on without them.
+    """Check that the images that cannot be read are few enough to go on without them.
 
     Args:
         split: train or val.
@@ -90,7 +90,7 @@ def check_errors(split: str, left_out: dict[str, str], count: int, *, on_error: 
         max_errors: The largest share that is skipped, in [0, 1].
 
     Raises:
-        DataError: They are too many, or one is too many.
+        DataError: They are a larger share than max_errors, or on_error is fail.
     """
     unreadable = {path: reason for path, reason in left_out.items() if reason != QUARANTINE}
     if not unreadable:
@@ -101,10 +101,11 @@ def check_errors(split: str, left_out: dict[str, str], count: int, *, on_error: 
     what = f"{len(unreadable):,} of {count:,} {split} images cannot be read ({named}{more})"
     if on_error == "fail":
         raise DataError(
-            f"data.on_error fail: {what}; mend them, leave them out by vitcli check --quarantine, or say skip"
+            f"data.on_error fail: {what}; repair them, leave them out with vitcli check --quarantine, or set "
+            "data.on_error skip"
         )
     if share > max_errors:
         raise DataError(
             f"data.max_errors {max_errors:g}: {what}, which is a share of {share:.3g}; "
-            "see what is wrong with vitcli check, or raise it"
+            "run vitcli check to see what is wrong with them, or raise data.max_errors"
         )

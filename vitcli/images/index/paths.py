@@ -1,4 +1,4 @@
-"""Paths: many paths in little memory."""
+"""Paths: many paths in little memory, as one byte string and its offsets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Paths(Sequence[str]):
     def of(cls, paths: Sequence[str]) -> Self:
         """The same paths."""
         joined = os.fsencode("".join(paths))
-        # of most folders each letter is one byte
+        # in most folders all names are ASCII
         lengths = map(len, paths if joined.isascii() else map(os.fsencode, paths))
         return cls(joined, np.cumsum([0, *lengths], dtype=np.int64)[1:])
 

@@ -1,4 +1,4 @@
-"""A list of images that are left out: written by vitcli check, read by everything that opens images."""
+"""Quarantine: a list of images to leave out, written by vitcli check, read by everything that opens images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images are for training, which for validation and which for the test?"""
+"""Splits: which images are for train, val and test, by folder or held out by fraction."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def as_rows(rows: Sequence[int]) -> NDArray[np.int64]:
 
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Nothing, if both are shares that leave something to train on.
+    """Check that both are shares that leave something to train on.
 
     Raises:
         ConfigError: One is outside [0, 1), or both together reach 1.
@@ -70,8 +70,8 @@ def held_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """One class's images as train, val and test, by their positions; the same images on every machine.
 
-    The lot drawn by each path decides: neither the order on disk nor the libraries installed have a part in it. One
-    image at least stays in train; val gets one if its fraction is above 0 and there are two.
+    The hash of each path decides, not the order on disk or the versions of libraries. One image at least
+    stays in train; val gets one if its fraction is above 0 and there are two.
 
     Args:
         ranks: Of each image, see Index.ranks.
@@ -128,7 +128,7 @@ def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -
 
 
 def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
-    """Nothing, if every class on disk is one of the model's.
+    """Check that every class on disk is one of the model's.
 
     Args:
         pool: What lies on disk.

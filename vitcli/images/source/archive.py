@@ -1,4 +1,4 @@
-"""How are the files of a zip or a tar read where they lie, so that no content of theirs can do harm?"""
+"""Archives: the files of a zip or a tar, read in place and never unpacked, with limits against hostile contents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARCHIVES = (".zip", ".tar")
 MOST_BYTES = 2**29
 MOST_GROWTH = 100
 GROWTH_FROM_BYTES = 2**20
-# what zipfile and tarfile raise on a member whose bytes are wrong, or locked, or packed in an unknown way
+# what zipfile and tarfile raise on a member that is damaged, encrypted, or compressed in an unknown way
 DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
@@ -35,7 +35,7 @@ DAMAGED = (
 
 
 class Archive(Source):
-    """Files in an archive, which is never unpacked: what its names say is compared, and never written anywhere.
+    """Files in an archive, which is never unpacked: its names are only compared, and no file is written.
 
     Its list of names is read once; every process opens the archive for itself.
 
@@ -49,7 +49,7 @@ class Archive(Source):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.members: dict[str, Entry] = {}
-        # what a subclass finds a member by
+        # by what a subclass finds a member: its name or offset
         self.marks: dict[str, Any] = {}
         self.left_out: Counter[str] = Counter()
         self._opened: tuple[int, object] | None = None
@@ -63,7 +63,7 @@ class Archive(Source):
         self._lock = threading.Lock()
 
     def add(self, name: str, size: int, version: int, mark: Any) -> None:
-        """Take a member in; what is too large for a picture is counted instead.
+        """Add a member; one that is too large for a picture is counted instead.
 
         Raises:
             DataError: The name points outside of the archive.
@@ -71,7 +71,7 @@ class Archive(Source):
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
             raise DataError(
-                f"data.root {self.root}: {name!r} points outside of the archive; get it anew, from its source"
+                f"data.root {self.root}: {name!r} points outside of the archive; download it again, from its source"
             )
         if size > MOST_BYTES:
             self.left_out[f"larger than {MOST_BYTES >> 20} MB"] += 1
@@ -132,7 +132,7 @@ class Zip(Archive):
         root: The zip.
 
     Raises:
-        DataError: It is no whole zip, or a name in it points outside.
+        DataError: It is damaged or no zip, or a name in it points outside.
     """
 
     def __init__(self, root: str) -> None:
@@ -147,7 +147,7 @@ class Zip(Archive):
                     elif member.flag_bits & 1:
                         self.left_out["encrypted"] += 1
                     elif member.file_size > max(GROWTH_FROM_BYTES, MOST_GROWTH * member.compress_size):
-                        self.left_out[f"grows more than {MOST_GROWTH} times"] += 1
+                        self.left_out[f"expands more than {MOST_GROWTH} times"] += 1
                     else:
                         self.add(member.filename, member.file_size, member.CRC, member.filename)
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
@@ -155,7 +155,7 @@ class Zip(Archive):
 
     def _read(self, entry: Entry) -> bytes:
         with self._lock:
-            # a process that was forked must not share the position in the file with its parent
+            # a forked process must not share the position of the file handle with its parent
             if self._opened is None or self._opened[0] != os.getpid():
                 self._opened = os.getpid(), zipfile.ZipFile(self.root)
             opened = self._opened[1]
@@ -165,13 +165,13 @@ class Zip(Archive):
 
 @final
 class Tar(Archive):
-    """Files in a tar that is not compressed, for only there can any file be read without all before it.
+    """Files in an uncompressed tar, as only there a file can be read without all those before it.
 
     Args:
         root: The tar.
 
     Raises:
-        DataError: It is no whole tar, it is compressed, or a name in it points outside.
+        DataError: It is damaged or no tar, it is compressed, or a name in it points outside.
     """
 
     def __init__(self, root: str) -> None:
@@ -182,7 +182,7 @@ class Tar(Archive):
                     if member.isreg():
                         self.add(member.name, member.size, int(member.mtime), member.offset_data)
                     elif not member.isdir():
-                        self.left_out["link" if member.islnk() or member.issym() else "no regular file"] += 1
+                        self.left_out["link" if member.islnk() or member.issym() else "not a regular file"] += 1
         except tarfile.ReadError as error:
             raise _damaged(root, error, "; a compressed tar has to be unpacked, or packed as a zip") from error
         except (tarfile.TarError, EOFError, OSError) as error:
@@ -218,4 +218,4 @@ def open_source(root: str, follow_links: bool = False) -> Source:
 
 def _damaged(root: str, error: BaseException, more: str = "") -> DataError:
     reason = " ".join(str(error).split())[:100] or type(error).__name__
-    return DataError(f"data.root {root}: is no whole archive ({reason}); get it anew{more}")
+    return DataError(f"data.root {root}: is damaged or no archive ({reason}); download it again{more}")

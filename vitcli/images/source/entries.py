@@ -1,4 +1,4 @@
-"""Entries: the files that were met, in columns."""
+"""Entries: the files that were found, in columns (path, size, version)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 @final
 class Entries:
-    """Many entries. Kept as objects, garbage collection would look through them again and again while they are met.
+    """Many entries, in lists: the garbage collector would scan objects again and again while more are found.
 
     Args:
         entries: Those to begin with.

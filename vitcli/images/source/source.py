@@ -1,4 +1,4 @@
-"""Source: where files lie, be it a folder or an archive."""
+"""Source: files in a folder or in an archive, to be listed and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files lie below a folder, in an order that is the same on every machine?"""
+"""Walk of a folder tree: which files are images, and how many entries are left out, by reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unwanted(name: str, extensions: Collection[str] | None) -> str:
     if is_hidden(name):
         return "hidden file"
     ending = extension(name)
-    return "" if ending in extensions else f"no image by its ending {ending!r}"
+    return "" if ending in extensions else f"no image by its extension {ending!r}"
 
 
 def find_folders(root: str, follow_links: bool = False) -> list[str]:
@@ -58,7 +58,7 @@ def find_files(
     deep: bool = True,
     follow_links: bool = False,
 ) -> tuple[Entries, Counter[str]]:
-    """The regular files below a folder, in the order in which they are met, and what was left out: how often and why.
+    """The regular files below a folder, in the order in which they are found, and what was left out: how often and why.
 
     A bar on stderr shows the progress where stderr is a terminal.
 
@@ -77,7 +77,7 @@ def find_files(
     found = Entries()
     left_out: Counter[str] = Counter()
     waiting = [inside]
-    # a link back to where all begins would show every file once more
+    # a link back to the root would list every file twice
     seen = {_identity(folder) for folder in (top, os.path.join(top, inside))} if follow_links else set()
     with tqdm(desc=f"files in {printable(os.path.join(top, inside))}", unit=" files", disable=None, leave=False) as bar:
         while waiting:
@@ -87,18 +87,18 @@ def find_files(
             entries = _entries(os.path.join(top, folder))
             for entry in _followed(entries, seen, left_out) if follow_links else entries:
                 name = entry.name
-                # most entries are files, and cost least where they are asked first
+                # most entries are files, so that is asked first
                 if entry.is_file(follow_symlinks=follow_links):
                     if reason := unwanted(name, extensions):
                         left_out[reason] += 1
                     elif (status := _status(entry)) is None:
-                        left_out["out of reach"] += 1
+                        left_out["not accessible"] += 1
                     else:
                         found.add(prefix + name, status.st_size, status.st_mtime_ns)
                 elif not follow_links and entry.is_symlink():
                     left_out["link"] += 1
                 elif not entry.is_dir():
-                    left_out["no regular file"] += 1
+                    left_out["not a regular file"] += 1
                 elif deep and is_hidden(name):
                     left_out["hidden or system folder"] += 1
                 elif deep:
@@ -110,7 +110,7 @@ def find_files(
 def _followed(
     entries: Iterable[os.DirEntry[str]], seen: set[tuple[int, int]], left_out: Counter[str]
 ) -> Iterator[os.DirEntry[str]]:
-    """Entries, links among them, that lead to what was not met before."""
+    """Entries, links among them, that lead to what was not found before."""
     for entry in entries:
         try:
             status = entry.stat()
@@ -118,7 +118,7 @@ def _followed(
             left_out["broken link"] += 1
             continue
         if (identity := (status.st_dev, status.st_ino)) in seen:
-            left_out["link to what is there already"] += 1
+            left_out["link to a file or folder listed already"] += 1
         else:
             seen.add(identity)
             yield entry
@@ -133,7 +133,7 @@ def _identity(folder: str) -> tuple[int, int]:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """What the system knows of a file; None if it may not be asked, or if the file was removed since it was met."""
+    """What the system knows of a file; None if it may not be asked, or if the file was removed since it was found."""
     try:
         return entry.stat()
     except OSError:
@@ -141,7 +141,7 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 
 def check_folder(root: str) -> None:
-    """Nothing, if ``root`` is a folder.
+    """Check that ``root`` is a folder.
 
     Raises:
         DataError: It does not exist, or is a file.
@@ -155,7 +155,7 @@ def check_folder(root: str) -> None:
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """What lies directly in a folder, each entry to be asked about before the next one is taken."""
+    """The entries of a folder; the status of each must be asked for before the next one is taken."""
     try:
         with _opened(folder) as opened, os.scandir(opened) as entries:
             yield from entries
@@ -165,7 +165,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 @contextlib.contextmanager
 def _opened(folder: str) -> Iterator[str | int]:
-    """A folder to be listed, where possible as an open one: the system need not find its way to it for each file."""
+    """A folder to be listed, where possible as a file descriptor: its path is then not resolved again for each file."""
     if os.scandir not in os.supports_fd:
         yield folder
         return

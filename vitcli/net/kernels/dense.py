@@ -1,4 +1,4 @@
-"""Dense: a dense layer whose product is computed by the kernel that is fastest on this processor."""
+"""Dense: a linear layer whose matrix product is computed by the fastest kernel of this CPU (MKL or oneDNN)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def dense(
 ) -> Float[Tensor, "*any outputs"]:
     """Torch's linear function.
 
-    torch multiplies float32 on a CPU by MKL, which uses half of what an AMD processor with AVX-512 can do: 105 of 240
-    GFLOP/s on one core, by oneDNN 230 to 250, forward and backward (docs/results.md, 2026-11-25). oneDNN comes with
-    torch; it computes bfloat16 and convolutions in any case.
+    torch multiplies float32 on a CPU by MKL, which uses half of what an AMD CPU with AVX-512 can do: 105 of 240 GFLOP/s
+    on one core, by oneDNN 230 to 250, forward and backward (docs/lab/2026-11-25.md). oneDNN comes with torch; it
+    computes bfloat16 and convolutions in any case.
     """
     if is_mixed(inputs, weight):
         return mixed(inputs, weight, bias)
@@ -51,7 +51,7 @@ def in_bfloat16(inputs: Tensor) -> bool:
     """Whether autocast asks for a product in bfloat16 that oneDNN can compute with its bias in one go.
 
     torch copies the bias to every row first and adds the product to it: 3 to 8 % of a forward pass at 50 tokens and
-    dim 128 (docs/results.md, 2026-11-25). With gradients to compute, the calls of a function of ours cost as much.
+    dim 128 (docs/lab/2026-11-25.md). With gradients, the calls of a custom autograd function cost as much.
     """
     return bool(
         may_be_onednns(inputs)
@@ -63,7 +63,7 @@ def in_bfloat16(inputs: Tensor) -> bool:
 
 
 def may_be_onednns(inputs: Tensor) -> bool:
-    """Whether these are numbers on a CPU, outside of compilers, and oneDNN is not switched off."""
+    """Whether this is a tensor on a CPU that no compiler traces, and oneDNN is not switched off."""
     return bool(
         not seen_through(inputs)
         and inputs.device.type == "cpu"
@@ -83,12 +83,12 @@ def has_onednn() -> bool:
 
 @cache
 def has_bfloat16() -> bool:
-    """Whether oneDNN is here and computes in bfloat16 on this processor."""
+    """Whether oneDNN is here and computes in bfloat16 on this CPU."""
     return has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def by_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN takes a product over from MKL: plain float32 numbers on such a processor, outside of compilers."""
+    """Whether oneDNN takes a product over from MKL: float32 on a CPU where it is faster, not traced by a compiler."""
     return bool(
         may_be_onednns(inputs)
         and inputs.dtype == weight.dtype == torch.float32
@@ -99,7 +99,7 @@ def by_onednn(inputs: Tensor, weight: Tensor) -> bool:
 
 @cache
 def is_slow_by_mkl() -> bool:
-    """Whether this processor is one on which MKL does not use its wide registers: AMD's with AVX-512."""
+    """Whether this is a CPU on which MKL does not use the wide registers: AMD's with AVX-512."""
     if not torch.backends.mkl.is_available() or not has_onednn():  # type: ignore[no-untyped-call]
         return False
     if torch.backends.cpu.get_cpu_capability() != "AVX512":

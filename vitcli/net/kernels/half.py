@@ -1,4 +1,4 @@
-"""mixed: a dense layer in mixed precision, whose gradients torch's compiler makes in passing."""
+"""mixed: a linear layer in mixed precision for torch.compile, which fuses the sums of its bias gradient."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from vitcli.net.kernels.traced import is_recorded
 
-# where a product of halved numbers can be had whole
+# where a product in half precision can return float32
 DEVICE = "cuda"
-# Of weights, and of sums of gradients by image and feature. Speed of a training step over torch's own layer, bfloat16,
-# H100, torch 2.11 (docs/results.md, 2026-11-26, afternoon), from the smallest to the largest layer of the net:
+# Fewest weights, and fewest sums of gradients (images x features), of a layer that is mixed. Speed of a training step
+# over torch's own layer, bfloat16, H100, torch 2.11 (docs/lab/2026-11-26.md), from the smallest to the largest layer:
 #   ViT-B/16, 128 images of 197 tokens: 590k to 2.4M weights, 98k to 393k sums: 1.04
 #   Linformer, 8 images of 4097 tokens: 262k to 1.0M weights, 4k to 16k sums: 0.90
 #   dim 128, 512 images of 50 tokens: 16k to 66k weights, 66k to 262k sums: 0.95
@@ -38,12 +38,12 @@ def is_mixed(inputs: Tensor, weight: Tensor) -> bool:
 def mixed(
     inputs: Float[Tensor, "*images tokens inputs"], weight: Float[Tensor, "outputs inputs"], bias: Tensor | None
 ) -> Float[Tensor, "*images tokens outputs"]:
-    """The dense layer that autocast computes: a product of numbers halved to bfloat16 or float16.
+    """The dense layer that autocast computes: a product in half precision, bfloat16 or float16.
 
-    Two things are unlike in the gradients. That of the bias is summed over the tokens of each image first: a sum over
-    rows of which the compiler knows where they end is made by the kernel that makes the rows, one over all rows at once
-    by another one, which reads them again. And those of weight and bias are never halved, for they are added to whole
-    numbers; to halve them and to double them again takes two passes.
+    Two things differ in the gradients. That of the bias is summed over the tokens of each image first: the compiler
+    fuses such a sum into the kernel that computes the rows, while a sum over all rows at once takes another kernel,
+    which reads them again. And those of weight and bias stay in float32, as they are added to float32 numbers; casting
+    them to half precision and back takes two passes.
     """
     halved: Tensor = inputs.to(torch.get_autocast_dtype(DEVICE))
     product: Tensor = _Mixed.apply(halved, weight, bias)
@@ -51,7 +51,7 @@ def mixed(
 
 
 class _Mixed(torch.autograd.Function):
-    """Dense, of halved inputs and whole parameters."""
+    """Dense, of inputs in half precision and parameters in float32."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""again: let the backward pass compute something large once more, where that costs less than keeping it."""
+"""again: activation checkpointing of a large result: recomputed in the backward pass, where that is cheap."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch.utils.checkpoint import checkpoint
 
 from vitcli.net.kernels.traced import seen_through
 
-# smaller ones cost more by the calls that this takes than they would by being kept
+# smaller ones cost more time in calls than they are worth in memory
 LARGE_BYTES = 2**23
 
 
 def again(function: Callable[..., Tensor], *inputs: Any, kept_bytes: int | torch.SymInt, random: bool) -> Tensor:
     """function(*inputs); on a CPU, what it keeps for the backward pass is computed again there, if it is large.
 
-    Only for what is cheap beside the layer's products: at 4097 tokens of 512 features, the bent hidden layer of an Mlp
-    costs 1 % of a training step to compute again, for a seventh of the step's memory. The weights of Linformer's
-    attention would save as much, but cost 5 %: up to 32 MB of them are kept (docs/results.md, 2026-11-25). The numbers
-    are the same, bit for bit.
+    Only for what is cheap beside the layer's products: at 4097 tokens of 512 features, the activation in an Mlp costs
+    1 % of a training step to compute again, for a seventh of the step's memory. The weights of Linformer's attention
+    would save as much, but cost 5 %: up to 32 MB of them are kept (docs/lab/2026-11-25.md). The numbers are the same,
+    bit for bit.
 
     Args:
         function: What is computed.
-        *inputs: Of it; they are kept in any case.
-        kept_bytes: How large what it keeps is.
+        *inputs: Its arguments; they are kept in any case.
+        kept_bytes: Size of what it keeps.
         random: Whether it draws random numbers, which must be the same again.
     """
     first = next(one for one in inputs if isinstance(one, Tensor))

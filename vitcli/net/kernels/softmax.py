@@ -1,4 +1,4 @@
-"""mixture: softmax of queries against keys over the values, by the kernel that is fastest here."""
+"""mixture: softmax attention by the fastest kernel: plain operators, or one of torch's fused ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vitcli.net.kernels.traced import is_recorded, seen_through
 
 # On a CPU, plain softmax attention beats torch's fused kernel as long as its weights stay in the caches or near them.
 # Time of the fused kernel over the plain one, forward / forward and backward, torch 2.15, two Zen cores
-# (docs/results.md, 2026-11-25):
+# (docs/lab/2026-11-25.md):
 #   bfloat16: 50 tokens x 8 heads of 16: 1.6 / 7.2; 197 x 3 of 64: 2.5 / 3.1; 1025 x 8 of 64: 2.3 / 2.2;
 #             4097 x 256 x 8 of 64: 2.2 / 1.7; beyond 32 MB at once 1.7 to 2.4 / 2.0 to 13
 #   float32:  50 x 8 of 16: 2.2 / 2.3; 197 x 3 of 64: 1.1 / 1.2; 577 x 3 of 64: 0.95 / 1.2; 577 x 8 of 16: 0.4 / 0.8;
 #             beyond 32 MB 0.8 to 1.06 / 0.9 to 1.16; on one core alone 0.85 to 1.0 / 0.9 to 1.1 up to 197
-# and without AVX-512 (two other Zen cores, which have no arithmetic for bfloat16):
+# and without AVX-512 (two other Zen cores, without bfloat16 instructions):
 #   float32:  50 x 8 of 16: 1.0 / 2.1; 50 x 64 keys: 1.3 / 1.9; 197 x 3 of 64: 0.85 / 0.90 to 0.95;
 #             577 and more 0.6 to 0.86 / 0.85 to 0.97; 4097 x 256 x 8 of 64: 0.76 / 0.94
 MOST_KEYS, MOST_KEYS_AVX512 = 64, 256
@@ -28,13 +28,13 @@ MOST_KEYS, MOST_KEYS_AVX512 = 64, 256
 PLAIN_BYTES = 2**25
 # bytes of attention weights that a layer keeps for its backward pass: computing them again is 5 % of a step at 2048 px
 KEPT_BYTES = 2**25
-# numbers that torch's softmax for bfloat16 takes at once; a rest of a row is slow
+# numbers that torch's softmax for bfloat16 takes at once; the remainder of a row is slow
 BFLOAT16_ROW = 32
-# query-key pairs a head, up to which bfloat16 training is plain even where a batch of weights is beyond those bytes
+# query-key pairs a head up to which bfloat16 training takes plain attention, even beyond those bytes
 PLAIN_PAIRS = 1025 * 1025
 # On a GPU, of torch's fused kernels the memory-efficient one wins for few queries and keys, and loses twofold for many.
 # Time of torch's own choice (cuDNN's on an H100) / of flash attention, over the memory-efficient one, bfloat16, forward
-# and backward, torch 2.11 (docs/results.md, 2026-11-26, noon):
+# and backward, torch 2.11 (docs/lab/2026-11-26.md):
 #   50 tokens: heads of 16 1.26 / 2.2, of 32 1.3 / 2.2, of 64 1.25 / 2.6; 50 x 64 keys: 1.24 / 2.2
 #   197 x 64 keys: 0.83 / 1.3; 197 tokens: 0.38 to 0.43 / 0.5 to 0.7; 577 0.32 / 0.4; 4097 0.27 / 0.4
 FEW_TOKENS = 64
@@ -68,7 +68,7 @@ def fused(
     values: Float[Tensor, "batch heads k head_dim"],
     dropout: float,
 ) -> Float[Tensor, "batch heads tokens head_dim"]:
-    """Softmax of queries against keys over the values, at once."""
+    """Softmax of queries against keys over the values, by torch's fused kernel."""
     if not are_few(queries, keys):
         return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
     with sdpa_kernel(FEW_KERNELS):
@@ -81,7 +81,7 @@ def are_few(queries: Tensor, keys: Tensor) -> bool:
         queries.device.type == "cuda"
         and queries.dtype in (torch.bfloat16, torch.float16)
         and max(queries.shape[2], keys.shape[2]) <= FEW_TOKENS
-        # wider ones were not measured; heads that do not fill 16 bytes are filled up for flash attention, for this not
+        # wider heads were not measured; those of no multiple of 16 bytes are padded for flash attention, not for this
         and queries.shape[3] <= 64
         and queries.shape[3] % 8 == 0
     )
@@ -99,7 +99,7 @@ def plain_at_once(queries: Tensor, keys: Tensor) -> int:
     most_keys = MOST_KEYS_AVX512 if torch.backends.cpu.get_cpu_capability() == "AVX512" else MOST_KEYS
     if queries.dtype != torch.float32 or keys.shape[2] > most_keys or torch.get_num_threads() == 1:
         return 0
-    # kept for the backward pass, all weights count
+    # all weights count where they are kept for the backward pass
     return fit if fit >= batch or not backward else 0
 
 
@@ -114,13 +114,13 @@ def plain(
     values: Float[Tensor, "batch heads k head_dim"],
     dropout: float,
 ) -> Float[Tensor, "batch heads tokens head_dim"]:
-    """Softmax of queries against keys over the values, one after the other."""
+    """Softmax of queries against keys over the values, as separate operators."""
     scaled = queries * queries.shape[3] ** -0.5
     lacking = -keys.shape[2] % BFLOAT16_ROW
     if not lacking or queries.dtype != torch.bfloat16 or is_recorded(queries, keys, values):
         return F.dropout(softmax(scaled @ keys.transpose(2, 3)), dropout) @ values
-    # keys that no query sees fill the rows up for torch's fast softmax: 6 to 9 % of the forward pass at 50 tokens and
-    # dim 128; with gradients to compute, the wider products cost what that gains
+    # masked keys pad the rows for torch's fast softmax, which saves 6 to 9 % of the forward pass at 50 tokens and
+    # dim 128; with gradients, the wider products cost what that gains
     keys, values = (F.pad(part, (0, 0, 0, lacking)) for part in (keys, values))
     scores = scaled @ keys.transpose(2, 3)
     scores[..., -lacking:] = -torch.inf

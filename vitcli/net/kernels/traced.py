@@ -1,4 +1,4 @@
-"""Who follows what is done with a tensor: autograd, a compiler, an exporter?"""
+"""Whether a tensor is traced: by autograd for gradients, by a compiler, or by an exporter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def is_recorded(*tensors: Tensor | None) -> bool:
 
 
 def seen_through(tensor: Tensor) -> bool:
-    """Whether a compiler, an exporter or torch.func follows what is done with a tensor, and knows torch's own alone."""
+    """Whether a compiler, an exporter or torch.func traces a tensor, and knows only torch's own operators."""
     return bool(
         torch.compiler.is_compiling()
         or torch.compiler.is_exporting()

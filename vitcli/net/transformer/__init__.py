@@ -1,1 +1,1 @@
-"""Transformers that may stand inside the ViT; a backend of our own is added here."""
+"""Transformers inside the ViT; a backend of our own is added here."""

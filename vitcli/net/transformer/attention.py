@@ -1,4 +1,4 @@
-"""SelfAttention, LinformerAttention: the only lines in which the backends differ."""
+"""SelfAttention (full) and LinformerAttention: the only code in which the backends differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Sharing = Literal["none", "headwise", "kv", "layerwise"]
 
 
 class Attention(nn.Module, ABC):
-    """Tokens that look at each other: (batch, tokens, dim) -> (batch, tokens, dim).
+    """Attention between tokens: (batch, tokens, dim) -> (batch, tokens, dim).
 
     What all kinds share: one fused projection to queries, keys and values (rows q | k | v, each head by head, as
     in timm and vit-pytorch), and the projection back. The width between is heads * head_dim, which may differ
@@ -80,12 +80,12 @@ class Attention(nn.Module, ABC):
         return tokens if norm is None else norm(self._parted(tokens)).flatten(2)
 
     def split(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch heads tokens head_dim"]:
-        """Each head's share of the features; one share is lent to all heads."""
+        """Each head's share of the features; a single share is used by all heads."""
         parted = self._parted(tokens).transpose(1, 2)
         return parted.expand(-1, self.heads, -1, -1) if parted.shape[1] != self.heads else parted
 
     def _parted(self, tokens: Tensor) -> Tensor:
-        # no -1: an empty batch leaves it open
+        # no -1: an empty batch does not determine it
         return tokens.reshape(*tokens.shape[:2], tokens.shape[2] // self.head_dim, self.head_dim)
 
     def attend(
@@ -149,7 +149,7 @@ class LinformerAttention(Attention):
     and project_values (F, only where it is another than E).
 
     Args:
-        tokens: Number of tokens, and how they lie.
+        tokens: Number of tokens, with their prefix and grid.
         dim: Width of a token.
         heads: Number of heads.
         head_dim: Width of a head.
@@ -195,7 +195,7 @@ class LinformerAttention(Attention):
         own, two = sharing != "layerwise", sharing in ("none", "headwise") and not tie_kv
         self.project_keys = self.mixer.weight(per_head, proj_init) if own else None
         self.project_values = self.mixer.weight(per_head, proj_init) if two else None
-        # (E^T X) W is E^T (X W) unless something between depends on the head or bends; which of them is less work?
+        # (E^T X) W is E^T (X W) unless something between depends on the head or is nonlinear; the cheaper one is used
         linears, projections = len(widths) - 1, 2 if self.project_values is not None else 1
         late = linears * width * (tokens * dim + self.mixer.cost())
         early = dim * (projections * self.mixer.cost() + linears * k * width)
@@ -225,10 +225,10 @@ class LinformerAttention(Attention):
         self, tokens: Tensor, first: Tensor | None, second: Tensor | None, leading: int | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         device = tokens.device.type
-        # of tensors without numbers it may not be asked, and to ask whether it may breaks the graph of torch 2.10
+        # it may not be asked for meta tensors, and to ask whether it may breaks the graph in torch 2.10
         autocast = device != "meta" and torch.is_autocast_enabled(device)
         if autocast and tokens.dtype == torch.float32:
-            # three products take them in: cast by autocast, each would keep a copy of its own
+            # three products use them: cast by autocast, each would keep a copy of its own
             tokens = tokens.to(torch.get_autocast_dtype(device))
         inner = self.widths[0]
         weight, bias = self.qkv.weight, self.qkv.bias

@@ -1,4 +1,4 @@
-"""Mlp, Block: one layer of the transformer, around whichever attention it is given."""
+"""Mlp, Block: one layer of the transformer, around any attention."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Mlp(nn.Module):
         self.fc2 = linear(hidden, dim)
 
     def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
-        """Widen, bend, narrow."""
+        """Dense layer, activation, dense layer."""
         hidden = self.fc1(tokens)
         dropped = self.training and self.dropout > 0
         narrowed = again(self._narrowed, hidden, kept_bytes=hidden.numel() * hidden.element_size(), random=dropped)
@@ -61,9 +61,9 @@ class Block(nn.Module):
         dim: Width of a token.
         attention: Any module (batch, tokens, dim) -> (batch, tokens, dim).
         mlp_ratio: Hidden width of the Mlp as a multiple of dim, above 0; the product is rounded down.
-        dropout: Probability of dropping a feature behind a dense layer in training, in [0, 1).
+        dropout: Probability of dropping a feature after a dense layer in training, in [0, 1).
         norm_eps: Added to the variance in the norms.
-        activation: What bends the Mlp: gelu, gelu_tanh or quick_gelu.
+        activation: Activation of the Mlp: gelu, gelu_tanh or quick_gelu.
         layer_scale: Where the learned scale of both branches begins; null: they are added as they are.
         stochastic_depth: Probability of leaving out a branch in training, for each image by itself, in [0, 1).
     """
@@ -92,12 +92,12 @@ class Block(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor, leading: int | None = None
     ) -> Float[Tensor, "batch seen dim"]:
-        """Add what attention, then what the Mlp has to say; the context is handed on to the attention.
+        """Add the output of the attention, then of the Mlp; the context is passed to the attention.
 
         Args:
             tokens: The tokens.
-            *context: What the attention is told besides.
-            leading: How many of the first tokens are wanted; null: all. The others are looked at only.
+            *context: Further inputs of the attention.
+            leading: How many of the first tokens are wanted; null: all. The others are only attended to.
         """
         if leading is None:
             attended = self.attention(self.norm1(tokens), *context)
@@ -111,6 +111,6 @@ class Block(nn.Module):
         branch = branch if scale is None else branch * scale
         if not self.training or not self.stochastic_depth:
             return branch
-        # Huang et al. 2016; what stays is enlarged, so that the sum is the same on average
+        # Huang et al. 2016; what is kept is scaled up, so that the mean is the same
         kept = 1 - self.stochastic_depth
         return branch * branch.new_empty(branch.shape[0], 1, 1).bernoulli_(kept).div_(kept)

@@ -1,4 +1,4 @@
-"""VanillaTransformer, Linformer (final): the two transformers of our own that may stand inside the ViT."""
+"""Linformer: the backend of blocks whose keys and values are projected to k mixtures (Wang et al. 2020)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Linformer(Stack):
     saves work only where k is below half the tokens, and says so.
 
     Args:
-        tokens: Number of tokens; known late, given by the net.
-        dim: Width of a token; known late, given by the net.
+        tokens: Number of tokens; given by the net.
+        dim: Width of a token; given by the net.
         k: Number of mixtures that keys and values are projected to, at least 1, or one number for each layer; pays
             below half the tokens.
         sharing: What shares a projection (Wang et al. 2020, 4.1): none (each head has its own), headwise (the heads
             of a layer; the linformer package), kv (its keys and values too), layerwise (all layers).
         projection: What makes the mixtures: linear (learned, any), conv (one learned kernel for all cells of the
-            grid), avgpool (the mean of each cell; nothing to learn, so sharing says nothing).
+            grid), avgpool (the mean of each cell; nothing to learn, so sharing has no effect).
         project_prefix: Whether class and register tokens are projected too (the linformer package) or kept beside the
             k mixtures; avgpool and conv keep them, and then count them among the k or not.
         proj_init: How a projection begins: unit (a projected key is as large as a key), avgpool (the mean of each
@@ -74,7 +74,7 @@ class Linformer(Stack):
                 f"saves; it pays below k = {tokens / 2:g}, or use VanillaTransformer",
                 stacklevel=2,
             )
-        # owned here and handed on: tensors under two names cannot be saved as safetensors
+        # owned here and passed on: tensors under two names cannot be saved as safetensors
         layerwise = sharing == "layerwise"
         self.shared_projection = (
             Mixer(tokens, each[0], projection, project_prefix).weight(None, proj_init) if layerwise else None

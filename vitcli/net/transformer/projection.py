@@ -1,4 +1,4 @@
-"""Linformer's projections along the tokens: how they begin, and how they are applied."""
+"""Mixer: Linformer's projections along the tokens (linear, conv, average pooling), how they begin and are applied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mixer:
     leave the prefix as it is, and so does a linear projection that shall not project it.
 
     Args:
-        tokens: Number of tokens, and how they lie.
+        tokens: Number of tokens, with their prefix and grid.
         k: Number of mixtures.
         projection: linear (any mixture, learned), avgpool (the mean of a cell of the grid), conv (one learned kernel
             for all cells).
@@ -65,7 +65,7 @@ class Mixer:
         )
 
     def average(self, weight: Tensor) -> Tensor:
-        """In place of a projection, the one that is average pooling."""
+        """A projection of the same shape that is average pooling."""
         if weight.dim() == 4:
             return torch.full_like(weight, 1 / math.prod(weight.shape[2:]))
         return torch.empty_like(weight) if weight.is_meta else self.pooling().to(weight).expand_as(weight).clone()

@@ -1,4 +1,4 @@
-"""Stack (abstract): blocks one after another, which is what both backends of our own are."""
+"""Stack (abstract): blocks one after another, the base of VanillaTransformer and Linformer."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Stack(Backend):
         head_dim: Width of a head, at least 1; null: dim / heads.
         mlp_ratio: Hidden width of the Mlp as a multiple of dim, above 0.
         qkv_bias: Whether queries, keys and values have a bias; vit-pytorch and linformer have none.
-        dropout: Probability of dropping a feature behind a dense layer in training, in [0, 1).
+        dropout: Probability of dropping a feature after a dense layer in training, in [0, 1).
         attention_dropout: Probability of dropping an attention weight in training, in [0, 1).
         norm_eps: Added to the variance in the norms; 1e-6 in timm and torchvision, 1e-5 in vit-pytorch.
-        out_proj: The dense layer behind the heads: biased, unbiased (vit-pytorch's SimpleViT) or none (vit-pytorch's
+        out_proj: The dense layer after the heads: biased, unbiased (vit-pytorch's SimpleViT) or none (vit-pytorch's
             ViT with one head as wide as dim).
         qk_norm: Whether each head's queries and keys are normalised, as in timm's qk_norm nets.
-        activation: What bends the Mlp: gelu (exact), gelu_tanh (timm's SigLIP nets) or quick_gelu (OpenAI's CLIP).
+        activation: Activation of the Mlp: gelu (exact), gelu_tanh (timm's SigLIP nets) or quick_gelu (OpenAI's CLIP).
         layer_scale: Where the learned scale of each branch begins, e.g. 1e-5 as in DeiT III; null: no scale.
         stochastic_depth: Probability of leaving out a branch of the last layer in training, falling evenly to 0 at
             the first, for each image by itself, in [0, 1); timm's drop_path_rate.
@@ -80,7 +80,7 @@ class Stack(Backend):
         self.dim = dim
 
     def stacked(self, attention: Callable[..., nn.Module], each: Sequence[Mapping[str, Any]]) -> nn.ModuleList:
-        """One block for each mapping, which holds what only its attention is told."""
+        """One block for each mapping, which holds the further arguments of its attention."""
         steps = max(1, self.depth - 1)
         return nn.ModuleList(
             Block(
@@ -115,14 +115,14 @@ class Stack(Backend):
         Args:
             tokens: The tokens.
             leading: How many of the first tokens are wanted of the last block; null: all. Its queries, its Mlp and
-                the gradients of both are then computed for these alone: a twelfth of a net of 12 layers, but for the
-                keys and values, is work that a class token's head would not look at.
+                the gradients of both are then computed for these alone: of a net of 12 layers, that saves a twelfth of
+                the work, but for the keys and values, whose result a class token's head would not use.
         """
 
     def through(
         self, blocks: nn.ModuleList, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor, leading: int | None
     ) -> Float[Tensor, "batch seen dim"]:
-        """Through all blocks; the context is handed on to each attention, the leading tokens concern the last."""
+        """Through all blocks; the context is passed to each attention, the leading tokens to the last block."""
         again = self.activation_checkpointing and self.training and torch.is_grad_enabled()
         for number, block in enumerate(blocks, start=1):
             call = partial(block, leading=leading) if number == len(blocks) else block

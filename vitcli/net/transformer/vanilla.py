@@ -1,4 +1,4 @@
-"""VanillaTransformer: blocks of full attention."""
+"""VanillaTransformer: the backend of blocks with full attention."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class VanillaTransformer(Stack):
     Dosovitskiy et al. 2021, 3.1; the numbers are those of timm's VisionTransformer.blocks.
 
     Args:
-        tokens: Number of tokens; known late, given by the net.
-        dim: Width of a token; known late, given by the net.
+        tokens: Number of tokens; given by the net.
+        dim: Width of a token; given by the net.
         **options: What every stack of blocks takes.
 
     Raises:

@@ -1,1 +1,1 @@
-"""What a run writes and says: predictions, metrics, progress."""
+"""Output of a run: predictions, metrics (CSV and wandb), and progress."""

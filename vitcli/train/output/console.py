@@ -1,4 +1,4 @@
-"""What a running verb says: a line per epoch, and the images that could not be read."""
+"""Console output of a running verb: a progress bar, a line per epoch, and the images that could not be read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ READ_AFTER = 0.5
 
 @final
 class LossBar(TQDMProgressBar):
-    """A bar with the loss of a step, which is read twice a second.
+    """A progress bar with the loss of a step, which is read twice a second.
 
-    Lightning's own reads every step's. Each time the processor waits until the GPU has done what it was told, and
-    then the GPU waits for the processor.
+    Lightning's own reads every step's. Each time the CPU waits until the GPU has finished all that is queued, and
+    then the GPU waits for the CPU.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class LossBar(TQDMProgressBar):
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """What stands behind the bar."""
+        """The numbers after the bar."""
         now = time.monotonic()
         if now - self._read >= READ_AFTER and "train/loss_step" in (reached := trainer.callback_metrics):
             self._read, self._loss = now, {"train/loss_step": float(reached["train/loss_step"])}

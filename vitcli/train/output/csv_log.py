@@ -1,4 +1,4 @@
-"""The curves of a run in one CSV file: a column per metric, a row per step at which something was logged."""
+"""metrics.csv: the curves of a run, a column per metric, a row per step at which something was logged."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class MetricsCsv(Logger):
 
     @rank_zero_only
     def continue_from(self, step: int) -> None:
-        """Take up the rows of an earlier part of the run, up to and with an optimizer step."""
+        """Keep the rows of an earlier part of the run, up to and with an optimizer step."""
         if not self._path.is_file():
             return
         with self._path.open(encoding="utf-8", newline="") as file:

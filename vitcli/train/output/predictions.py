@@ -1,4 +1,4 @@
-"""PredictionWriter: rows from every process into one table."""
+"""PredictionWriter: the table of predict and test, with the rows of all processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log to wandb through Lightning's WandbLogger: the same run on resume, and never a reason for training to die."""
+"""Logging to wandb by Lightning's WandbLogger: the same run on resume, and a failure never stops training."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PatientWandbLogger(WandbLogger):
             return
         try:
             log()
-        except Exception as error:  # whatever wandb raises: curves also lie in metrics.csv, training is worth more
+        except Exception as error:  # whatever wandb raises: the curves are also in metrics.csv, and training goes on
             self._failed = True
             print(f"wandb: {_line(error)}; training goes on, and metrics.csv has everything", file=sys.stderr)
 
@@ -81,7 +81,7 @@ def _start(run: Run, options: dict[str, Any]) -> Any:
     taken = ("project", "name", "id", "entity", "group", "job_type", "tags", "notes")
     common: dict[str, Any] = {key: options[key] for key in taken if key in options}
     common |= {"dir": options["save_dir"], "resume": "allow"}
-    # no copy of the code, and no record of the command line, which may hold what is nobody's business
+    # no copy of the code, and no record of the command line, which may hold something private
     settings = wandb.Settings(save_code=False, x_disable_meta=True, silent=True, init_timeout=30)
     mode = os.environ.get("WANDB_MODE", "").lower()
     offline = options.get("offline", False) or mode in {"offline", "dryrun"}

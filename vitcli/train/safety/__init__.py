@@ -1,1 +1,1 @@
-"""What keeps a run from being lost: checkpoints, Ctrl-C, seeding."""
+"""Safety of a run: checkpoints, Ctrl-C, seeding."""

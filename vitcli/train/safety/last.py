@@ -1,4 +1,4 @@
-"""``last.ckpt``: where a run can be gone on from, kept at every end of an epoch and on Ctrl-C."""
+"""last.ckpt: the checkpoint that a run resumes from, written at the end of every epoch and on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHECK_EVERY_BATCHES = 10
 
 
-class Interrupted(Exception):  # noqa: N818 -- it is none
+class Interrupted(Exception):  # noqa: N818 -- it is no error
     """The user asked to stop, and the run is saved."""
 
 
@@ -39,7 +39,7 @@ class KeepLast(Checkpoint):
         self._before: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take Ctrl-C over."""
+        """Install the handler of Ctrl-C."""
         # the first process alone knows the run's folder, where several were started at once
         self.path = trainer.strategy.broadcast(self.path)
         if threading.current_thread() is threading.main_thread():
@@ -59,15 +59,15 @@ class KeepLast(Checkpoint):
             raise Interrupted
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the state at the end of an epoch."""
+        """Write the checkpoint at the end of an epoch."""
         self._save(trainer)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give Ctrl-C back."""
+        """Restore the previous handler of Ctrl-C."""
         self._restore()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give Ctrl-C back."""
+        """Restore the previous handler of Ctrl-C."""
         self._restore()
 
     def _save(self, trainer: pl.Trainer) -> None:

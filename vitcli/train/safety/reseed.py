@@ -1,4 +1,4 @@
-"""Chance in a step (dropout) as a pure function of seed, epoch, batch and process."""
+"""Reseed: the random numbers of a step (dropout) as a pure function of seed, epoch, batch and process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reseed(Callback):
         parts = (self.seed, epoch, batch_idx, trainer.global_rank)
         seed = int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
         if trainer.strategy.root_device.type == "cpu":
-            # torch's own way notes for the GPUs, which are asleep, from where it was called: longer than a small step
+            # torch.manual_seed also records a stack trace for GPUs not in use: it takes longer than a small step
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)

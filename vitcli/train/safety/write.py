@@ -1,4 +1,4 @@
-"""How a checkpoint gets into its file: in passing, and whole or not at all."""
+"""Checkpoint files: written by a background thread while training goes on, whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TENSORS = ("state_dict", "optimizer_states")
 
 @final
 class CheckpointFiles(TorchCheckpointIO):
-    """Checkpoints in files, each of which is at all times either the one before or the new one.
+    """Checkpoints in files, each of which is at all times either the old one or the new one.
 
-    Lightning's own way makes all of it in memory and once more in the folder for temporary files, from where it may
-    have to be copied: for as long as that takes there is half a checkpoint, and training waits. Here training waits
-    for a copy in memory alone, once for what is kept twice of a moment, as the best and as the last. That is written
-    beside its place, brought to the disk, and given its name.
+    Lightning's own plugin serialises a checkpoint in memory, and writes it to the folder for temporary files, from
+    where it may have to be copied: meanwhile there is half a checkpoint, and training waits. Here training waits only
+    for a copy in memory, made once for a step that is saved twice, as the best and as the last. A thread writes it to
+    a temporary file in the same folder, flushes that to disk, and renames it.
 
     Args:
         in_passing: Whether training goes on while a file is written. All are there when it ends.
@@ -39,7 +39,7 @@ class CheckpointFiles(TorchCheckpointIO):
         self._worker: ThreadPoolExecutor | None = None
         self._jobs: list[Future[None]] = []
         self._moment: dict[str, Any] | None = None
-        # by the worker; None where that failed, and then nothing that follows from it is done
+        # the last file of the thread; None if that failed, and then nothing is copied or removed
         self._written: Path | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -47,21 +47,21 @@ class CheckpointFiles(TorchCheckpointIO):
 
         Args:
             checkpoint: Tensors and plain values.
-            path: The file; an address of a remote one is Lightning's affair.
-            storage_options: Nothing, for a file.
+            path: The file; a remote address is left to Lightning.
+            storage_options: Unused for a file.
 
         Raises:
-            DataError: This file, or the one before, cannot be written; what was in its place is left as it was.
+            DataError: This file, or the one before, cannot be written; the old file is left as it was.
         """
         if "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        # steps are counted in it: where it is the same, the tensors are
+        # it holds the count of steps: where it is the same, so are the tensors
         moment = snapshot({key: value for key, value in checkpoint.items() if key not in TENSORS})
         if self._moment is not None and is_same(moment, self._moment):
             self._do(self._copy, Path(path))
         else:
-            # no more than one copy lies in memory
+            # no more than one copy is held in memory
             self.wait()
             self._moment = moment
             self._do(self._write, snapshot(checkpoint), Path(path))
@@ -96,7 +96,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def _do(self, job: Callable[..., None], *args: Any) -> None:
         if self._worker is None:
-            # one thing after the other, in the order in which it was asked for
+            # one thread: jobs run in the order in which they were submitted
             self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._jobs.append(self._worker.submit(job, *args))
         if not self._in_passing:
@@ -109,7 +109,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def _copy(self, path: Path) -> None:
         written = self._written
-        # may be asked for once more where it lies
+        # it may be saved again to the same path
         if written is not None and written != path:
             with written.open("rb") as source:
                 _put(path, lambda file: shutil.copyfileobj(source, file, 2**24))
@@ -120,7 +120,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
 
 def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
-    """Have a file filled beside its place, and give it its name."""
+    """Write a temporary file beside ``path``, and rename it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part, part.open("wb") as file:
@@ -128,22 +128,22 @@ def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        # torch names a position in the file; why it could not write there stands behind that
+        # torch's error names a position in the file; the reason is in its context
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError):
             raise
-        need = "make room" if is_full(reason) else "see to that"
+        need = "make room" if is_full(reason) else "correct that"
         do = f"{need}, then vitcli fit --ckpt_path {path}" if path.is_file() else f"{need}, and start again"
         raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
 
 
 def snapshot(content: dict[str, Any]) -> dict[str, Any]:
-    """A copy that training no longer changes, with its tensors in the processor's memory."""
+    """A copy that training no longer changes, with its tensors in CPU memory."""
     copies: dict[Any, Tensor] = {}
     known: dict[int, Tensor] = {}
     tensors = [leaf for leaf in tree_leaves(content) if isinstance(leaf, Tensor)]
     for tensor in tensors:
-        # what several layers share is kept once
+        # what several layers share is copied once
         place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         if place not in copies:
             copies[place] = tensor.detach().to("cpu", copy=True)

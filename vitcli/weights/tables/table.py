@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vitcli.errors import NoHeadError, WeightsError
 
-# widths that name their heads: the published nets of timm and torchvision, from Ti to g
+# heads by width, in the published nets of timm and torchvision, from Ti to g
 PUBLISHED_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16, 1408: 16}
 WRAPPERS = ("state_dict", "model")
 PREFIXES = re.compile(r"^(?:(?:module|model|net|_orig_mod)\.)+")
@@ -119,10 +119,12 @@ def rename(tensors: Mapping[str, Tensor], table: Mapping[str, str], source: str)
         for part in match.groups():
             ours = re.sub(r"[#*]", part, ours, count=1)
         if ours in found.tensors:
-            raise WeightsError(f"weights: {name} and {found.at(ours)} are the same tensor of a ViT; the net is another")
+            raise WeightsError(
+                f"weights: {name} and {found.at(ours)} are the same tensor of a ViT; this is another kind of net"
+            )
         found.tensors[ours], found.names[ours] = tensor, name
     if unknown:
-        raise WeightsError(f"weights: no ViT of {source} has {listed(unknown)}; the net is another")
+        raise WeightsError(f"weights: no ViT of {source} has {listed(unknown)}; this is another kind of net")
     return found
 
 
@@ -146,7 +148,7 @@ def describe(found: Found, wanted: Wanted, source: Source) -> dict[str, Any]:
     tensors, facts = found.tensors, dict(found.facts)
     for name in ("patches.proj.weight", "backend.blocks.0.attention.qkv.weight", "backend.blocks.0.mlp.fc1.weight"):
         if name not in tensors:
-            raise WeightsError(f"weights: hold no {name} of a ViT of {source.name}; the net is another")
+            raise WeightsError(f"weights: hold no {name} of a ViT of {source.name}; this is another kind of net")
     for name, tensor in tensors.items():
         if tensor.dim() != (
             dimensions := next((n for end, n in DIMENSIONS.items() if name.endswith(end)), tensor.dim())
@@ -207,7 +209,7 @@ def _grid(found: Found, wanted: Wanted, patch_size: Sequence[int], prefix: int) 
         )
         if not patches:
             raise WeightsError(
-                f"weights: {found.at('pos_embed')} has {rows} rows, which is no square grid of patches behind a "
+                f"weights: {found.at('pos_embed')} has {rows} rows, which is no square grid of patches after a "
                 f"prefix of {prefix}; {say('image_size', '[height, width]')}"
             )
         image_size = [math.isqrt(patches) * patch for patch in patch_size]
@@ -258,9 +260,7 @@ def _heads(found: Found, wanted: Wanted, inner: int, head_dim: int | None) -> in
         return shown
     heads = wanted.heads or found.facts.get("heads")
     if heads is None:
-        raise WeightsError(
-            f"weights: {name} does not show into how many heads its {inner} features part; {say('heads')}"
-        )
+        raise WeightsError(f"weights: {name} does not show how many heads share its {inner} features; {say('heads')}")
     if heads < 1 or inner % heads:
         raise WeightsError(f"weights: heads {heads} do not divide the {inner} features of {name}")
     return int(heads)

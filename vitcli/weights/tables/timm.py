@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vitcli.weights.tables.table import PUBLISHED_HEADS, Found, Source, Wanted, rename
 
-# how DINOv2's authors call the registers, and what only its training has
+# DINOv2's own name of the registers, and a tensor that only its training uses
 DINO_REGISTERS, DINO_MASK = "register_tokens", "mask_token"
 TABLE = {
     "patch_embed.proj.*": "patches.proj.*",
@@ -36,8 +36,8 @@ TABLE = {
 def convert(tensors: Mapping[str, Tensor], wanted: Wanted) -> Found:
     """The names changed; a tensor is moved only for DINOv2.
 
-    A norm behind the pool is timm's sign of a mean over patches. No class token means the same. DINOv2's registers join
-    the tokens behind the positions, which begin with one for the class token (Darcet et al. 2024; timm reads them so).
+    A norm after the pool is timm's sign of a mean over patches. No class token means the same. DINOv2's registers join
+    the tokens after the positions, which begin with one for the class token (Darcet et al. 2024; timm reads them so).
     """
     found = rename({name: tensor for name, tensor in tensors.items() if name != DINO_MASK}, TABLE, "timm")
     if DINO_REGISTERS in tensors and {"class_token", "pos_embed"} <= found.tensors.keys():

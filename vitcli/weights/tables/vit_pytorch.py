@@ -1,4 +1,4 @@
-"""vit-pytorch's ViT, SimpleViT, and efficient.ViT around a Linformer: their names through the years, and the moves."""
+"""vit-pytorch's ViT, SimpleViT, and efficient.ViT around a Linformer: their names by version, and moved tensors."""
 
 from __future__ import annotations
 
