@@ -1,4 +1,4 @@
-"""What do all tests share? One torch thread, a folder of their own to run in, and small pictures of two kinds."""
+"""What all tests share: one torch thread, a folder of their own to run in, small pictures, and vitcli in processes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
 
+import io
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from tests.warm import Warm, warm
 
 REPOSITORY = Path(__file__).parents[1]
 # a net that steps in milliseconds; what is tested is the run around it
@@ -35,6 +39,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def photo(number: int = 0, size: tuple[int, int] = (60, 40)) -> Image.Image:
+    """A picture with soft shapes, such as cameras take, of (width, height); another one for each number."""
+    rng = np.random.default_rng(number)
+    coarse = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def picture_bytes(number: int = 0, kind: str = "PNG", **options: object) -> bytes:
+    """The file of a photo."""
+    buffer = io.BytesIO()
+    photo(number).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts processes takes longest and comes first, so that all workers of xdist end together."""
+    items.sort(key=lambda item: "programs" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real photos; the test is skipped, visibly, where there is none."""
@@ -51,8 +74,35 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def write_images(tmp_path: Path) -> Callable[..., None]:
+    """A function that writes tiny pictures to paths below ``tmp_path``, each of its own grey."""
+
+    def write(*paths: str, size: tuple[int, int] = (6, 4)) -> None:
+        for number, path in enumerate(paths):
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size, (number % 256, 100, 50)).save(file)
+
+    return write
+
+
+@pytest.fixture
+def write_photos(tmp_path: Path) -> Callable[..., None]:
+    """A function that writes photos to paths below ``tmp_path``, each another one."""
+
+    def write(*paths: str, first: int = 0, size: tuple[int, int] = (60, 40)) -> None:
+        for number, path in enumerate(paths, first):
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            photo(number, size).save(file)
+
+    return write
+
+
 @pytest.fixture(scope="session")
-def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures of ``photos``, which tests leave as they are."""
     from vitcli.data import ShapesData
     from vitcli.preprocess import Preprocess
 
@@ -65,26 +115,50 @@ def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def photos(_drawn: Path, here: Path) -> Path:
+def photos(drawn: Path, here: Path) -> Path:
     """``photos/{train,val,test}/{circle,square}/*.png``: 24, 8 and 7 drawn pictures."""
-    shutil.copytree(_drawn, here / "photos")
+    shutil.copytree(drawn, here / "photos")
     return here / "photos"
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Starts processes that have imported torch already."""
+    with warm(tmp_path_factory.mktemp("programs")) as started:
+        yield started
+
+
 @pytest.fixture
-def vitcli(here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The real program, in a process of its own."""
-
-    def run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("vitcli")), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=here, timeout=300, check=False)
-
-    return run
+def vitcli(programs: Warm, here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """vitcli in a process of its own, which runs in a folder of the test's own."""
+    return programs.run
 
 
 @pytest.fixture
 def fitted(photos: Path) -> Path:
     """The folder of a run of one epoch on the drawn photos."""
+    return fit()
+
+
+@pytest.fixture(scope="session")
+def _fitted(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted")
+    shutil.copytree(drawn, folder / "photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        fit()
+    return folder
+
+
+@pytest.fixture
+def copied(_fitted: Path, here: Path) -> Path:
+    """A copy of such a run and its photos: for tests that only read it, and do not go on with it."""
+    shutil.copytree(_fitted, here, dirs_exist_ok=True)
+    return Path("runs/photos")
+
+
+def fit() -> Path:
+    """Train for one epoch on the photos that lie here."""
     from vitcli.__main__ import main
 
     words = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]

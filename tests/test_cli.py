@@ -3,8 +3,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from vitcli.table.row import read_rows
 from vitcli.train.classifier import Classifier
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
+Straight = tuple[list[str], dict[str, Any]]
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -32,12 +35,12 @@ def last_line(text: str) -> str:
     return text.strip().splitlines()[-1]
 
 
-def test_fit_leaves_one_folder_with_everything_in_it(fitted: Path):
-    files = {str(path.relative_to(fitted)) for path in fitted.rglob("*") if path.is_file()}
+def test_fit_leaves_one_folder_with_everything_in_it(copied: Path):
+    files = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
     assert files == {"config.yaml", "metrics.csv", "samples.png", "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
-    config = yaml.safe_load((fitted / "config.yaml").read_text())
+    config = yaml.safe_load((copied / "config.yaml").read_text())
     assert config["model"]["classes"] == ["circle", "square"]
-    keys = set(next(csv.reader((fitted / "metrics.csv").open())))
+    keys = set(next(csv.reader((copied / "metrics.csv").open())))
     assert {"val/loss", "val/accuracy", "val/auroc", "val/macro_f1", "train/loss", "train/accuracy", "train/lr"} <= keys
 
 
@@ -67,15 +70,15 @@ def test_every_validation_and_every_epoch_has_its_own_numbers():
         assert all(row["train/accuracy"] and row["train/macro_f1"] for row in epochs)
 
 
-def test_a_second_fit_never_overwrites_the_first(fitted: Path):
-    before = {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
+def test_a_second_fit_never_overwrites_the_first(copied: Path):
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
     assert main([*FIT, "--seed_everything", "1"]) == 0
     assert Path("runs/photos-2/checkpoints/best.ckpt").is_file()
-    assert before == {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
+    assert before == {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
 
 
-def test_a_checkpoint_holds_the_whole_contract_as_plain_values(fitted: Path):
-    content = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
+def test_a_checkpoint_holds_the_whole_contract_as_plain_values(copied: Path):
+    content = torch.load(copied / "checkpoints" / "last.ckpt", weights_only=True)
     settings = content["hyper_parameters"]
     assert settings["classes"] == ["circle", "square"]
     assert settings["preprocess"]["size"] == [16, 16]
@@ -83,34 +86,34 @@ def test_a_checkpoint_holds_the_whole_contract_as_plain_values(fitted: Path):
     assert json.loads(json.dumps(settings)) == settings
 
 
-def test_load_from_checkpoint_needs_nothing_but_the_path(fitted: Path):
-    classifier = Classifier.load_from_checkpoint(fitted / "checkpoints" / "best.ckpt")
+def test_load_from_checkpoint_needs_nothing_but_the_path(copied: Path):
+    classifier = Classifier.load_from_checkpoint(copied / "checkpoints" / "best.ckpt")
     assert classifier.classes == ("circle", "square")
     assert classifier(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)).shape == (2, 2)
     assert not classifier.training
     with pytest.raises(TypeError, match="the path alone"):
-        Classifier.load_from_checkpoint(fitted / "checkpoints" / "best.ckpt", learning_rate=1)
+        Classifier.load_from_checkpoint(copied / "checkpoints" / "best.ckpt", learning_rate=1)
 
 
-def test_validate_reproduces_the_score_that_fit_logged(fitted: Path, capsys: pytest.CaptureFixture[str]):
+def test_validate_reproduces_the_score_that_fit_logged(copied: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["validate", "--ckpt_path", "runs/photos", *CPU]) == 0
-    scores = json.loads((fitted / "metrics.validate.json").read_text())
+    scores = json.loads((copied / "metrics.validate.json").read_text())
     logged = {}
-    for row in csv.DictReader((fitted / "metrics.csv").open()):
+    for row in csv.DictReader((copied / "metrics.csv").open()):
         logged |= {key: float(value) for key, value in row.items() if key.startswith("val/") and value}
     assert {key: value for key, value in scores.items() if key != "checkpoint"} == pytest.approx(logged, abs=1e-6)
 
 
-def test_test_scores_and_lists_every_image(fitted: Path):
+def test_test_scores_and_lists_every_image(copied: Path):
     assert main(["test", "--ckpt_path", "runs/photos", *CPU]) == 0
-    rows = list(read_rows(fitted / "predictions.test.csv"))
-    scores = json.loads((fitted / "metrics.test.json").read_text())
+    rows = list(read_rows(copied / "predictions.test.csv"))
+    scores = json.loads((copied / "metrics.test.json").read_text())
     assert len(rows) == 7
     assert sum(row.label == row.predicted for row in rows) / 7 == pytest.approx(scores["test/accuracy"])
     assert {(row.width, row.height) for row in rows} == {(32, 24)}
 
 
-def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(fitted: Path, capsys: pytest.CaptureFixture[str]):
+def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(copied: Path, capsys: pytest.CaptureFixture[str]):
     holiday = Path("holiday/deep/er")
     holiday.mkdir(parents=True)
     for name in ("img10.png", "img2.png", ".hidden.png", "no_ending"):
@@ -118,7 +121,7 @@ def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(fitted: Path
     Path("holiday/notes.txt").write_text("no image")
     Path("holiday/cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "holiday", *CPU]) == 0
-    rows = list(read_rows(fitted / "predictions.csv"))
+    rows = list(read_rows(copied / "predictions.csv"))
     assert [row.path for row in rows if row.status == "ok"] == [
         "deep/er/.hidden.png",
         "deep/er/img2.png",
@@ -131,39 +134,49 @@ def test_predict_has_a_row_for_every_file_and_counts_the_unreadable(fitted: Path
     assert last_line(capsys.readouterr().out) == "6 images, 2 of them unreadable (status=error)"
 
 
-def test_predictions_go_where_the_user_says(fitted: Path):
+def test_predictions_go_where_the_user_says(copied: Path):
     words = ["--data.root", "photos/test", "--predictions.path", "elsewhere/table.csv", *CPU]
     assert main(["predict", "--ckpt_path", "runs/photos", *words]) == 0
     assert len(list(read_rows(Path("elsewhere/table.csv")))) == 7
-    assert not (fitted / "predictions.csv").exists()
+    assert not (copied / "predictions.csv").exists()
 
 
-def test_a_checkpoint_away_from_its_run_predicts_all_the_same(fitted: Path, here: Path):
-    Path("copied.ckpt").write_bytes((fitted / "checkpoints" / "best.ckpt").read_bytes())
+def test_a_checkpoint_away_from_its_run_predicts_all_the_same(copied: Path, here: Path):
+    Path("copied.ckpt").write_bytes((copied / "checkpoints" / "best.ckpt").read_bytes())
     assert main(["predict", "--ckpt_path", "copied.ckpt", "--data.root", "photos/test", *CPU]) == 0
     assert len(list(read_rows(Path("runs/copied/predictions.csv")))) == 7
 
 
+@pytest.fixture(scope="module", params=["VanillaTransformer", "Linformer"])
+def straight(request: pytest.FixtureRequest, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """A run of three epochs that nothing stops: its words, and its last checkpoint."""
+    words = [*FIT, "--model.net.backend", request.param, "--model.net.backend.dropout", "0.2"]
+    words += ["--trainer.max_epochs", "3"]
+    words += ["--model.net.backend.k", "2"] if request.param == "Linformer" else []
+    folder = tmp_path_factory.mktemp("straight")
+    shutil.copytree(drawn, folder / "photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(words) == 0
+    return words, torch.load(folder / "runs/photos/checkpoints/last.ckpt", weights_only=True)
+
+
+@pytest.mark.usefixtures("photos")
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
 def test_a_run_stopped_by_ctrl_c_and_resumed_ends_with_the_weights_of_one_that_was_not(
-    photos: Path, backend: str, stop_after: int
+    straight: Straight, stop_after: int
 ):
-    words = [*FIT, "--model.net.backend", backend, "--model.net.backend.dropout", "0.2", "--trainer.max_epochs", "3"]
-    words += ["--model.net.backend.k", "2"] if backend == "Linformer" else []
-    assert main([*words, "--run.name", "straight"]) == 0
+    words, whole = straight
     with pytest.MonkeyPatch.context() as patch:
         press_ctrl_c_at(stop_after, patch)
         assert main([*words, "--run.name", "parts"]) == 130
     stopped = torch.load("runs/parts/checkpoints/last.ckpt", weights_only=True)
     assert stopped["global_step"] == stop_after
     assert main(["fit", "--ckpt_path", "runs/parts"]) == 0
-    straight, parts = (
-        torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("straight", "parts")
-    )
-    assert straight["global_step"] == parts["global_step"] == 9
-    assert same(straight["state_dict"], parts["state_dict"])
-    states = [content["optimizer_states"][0]["state"] for content in (straight, parts)]
+    parts = torch.load("runs/parts/checkpoints/last.ckpt", weights_only=True)
+    assert whole["global_step"] == parts["global_step"] == 9
+    assert same(whole["state_dict"], parts["state_dict"])
+    states = [content["optimizer_states"][0]["state"] for content in (whole, parts)]
     assert all(torch.equal(states[0][key]["exp_avg_sq"], states[1][key]["exp_avg_sq"]) for key in states[0])
 
 

@@ -1,4 +1,4 @@
-"""Does a GPU compute what the CPU computes, and does a whole run on one end as it should?"""
+"""A GPU computes what the CPU computes, and a whole run on one ends as it should."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.conftest import TINY
-from tests.data.test_mixing import FILL, images
+from tests.data.augment.test_device import FILL, images
 from tests.test_cli import press_ctrl_c_at, same
-from tests.train.test_compile import content
+from tests.train.test_compiled import content
 from vitcli import net
 from vitcli.__main__ import main
 from vitcli.data.augment.augment import Augment, Chance

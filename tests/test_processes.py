@@ -1,12 +1,12 @@
-"""The real program in processes of its own: two of them on one job, real signals, real wandb."""
+"""Runs in processes of their own: two of them on one job, real signals, real wandb."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CPU, TINY
+from tests.warm import Warm
+from vitcli.__main__ import main
 from vitcli.table.row import Row, read_rows
 
 Vitcli = Callable[..., subprocess.CompletedProcess[str]]
@@ -33,45 +35,53 @@ def close(one: Row, other: Row) -> bool:
     return texts[0] == texts[1] and numbers[0] == pytest.approx(numbers[1], abs=1e-5)
 
 
-def test_two_processes_reach_and_write_what_one_does(photos: Path, vitcli: Vitcli):
+def in_pairs(programs: Warm, *verbs: list[str]) -> None:
+    """Several verbs, one after another, in one pair of processes: the second of them has torch to import."""
+    calls = "".join(f"assert main({[*words, *CPU, *TWO]}) == 0\n" for words in verbs)
+    Path("verbs.py").write_text(f"from vitcli.__main__ import main\n{calls}")
+    done = programs.run(script="verbs.py")
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_processes_reach_and_write_what_one_does_and_score_a_single_image(
+    photos: Path, programs: Warm, vitcli: Vitcli
+):
     (photos / "test" / "square" / "cut.png").write_bytes(b"\x89PNG\r\n")
     out = good(vitcli(*FIT, *TWO, "--trainer.max_epochs", "1", "--run.name", "pair"))
     assert out.count("epoch 1/1") == 1
     run = Path("runs/pair")
     assert sorted(path.name for path in Path("runs").iterdir()) == [".cache", "pair"]
+    # fewer images than processes
+    shutil.copytree(run, "runs/few")
+    shutil.copytree(photos, "few")
+    for file in sorted(Path("few/test").rglob("*.png"))[1:]:
+        file.unlink()
+    scoring = [["test", "--ckpt_path", str(run)], ["predict", "--ckpt_path", str(run), "--data.root", "photos"]]
     scores, tables = [], []
-    for devices in ([], TWO):
-        good(vitcli("test", "--ckpt_path", run, *CPU, *devices))
-        good(vitcli("predict", "--ckpt_path", run, "--data.root", "photos", *CPU, *devices))
+    for processes in (1, 2):
+        if processes == 1:
+            assert [main([*words, *CPU]) for words in scoring] == [0, 0]
+        else:
+            in_pairs(programs, *scoring, ["test", "--ckpt_path", "runs/few", "--data.root", "few"])
         scores.append(json.loads((run / "metrics.test.json").read_text()))
         tables.append([*read_rows(run / "predictions.csv"), *read_rows(run / "predictions.test.csv")])
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
     assert len(tables[0]) == len(tables[1]) == 40 + 8
     assert all(close(one, other) for one, other in zip(*tables, strict=True))
     assert not list(run.glob("*part*"))
-
-
-def test_fewer_images_than_processes_are_scored_all_the_same(photos: Path, vitcli: Vitcli):
-    good(vitcli(*FIT, "--trainer.max_epochs", "1", "--run.name", "few"))
-    files = sorted((photos / "test").rglob("*.png"))
-    for file in files[1:]:
-        file.unlink()
-    good(vitcli("test", "--ckpt_path", "runs/few", *CPU, *TWO))
     assert len(list(read_rows(Path("runs/few/predictions.test.csv")))) == 1
     assert json.loads(Path("runs/few/metrics.test.json").read_text())["test/accuracy"] in (0.0, 1.0)
 
 
-def test_ctrl_c_saves_the_run_and_it_goes_on_and_further_under_one_wandb_id(photos: Path, vitcli: Vitcli, here: Path):
-    program = str(Path(sys.executable).with_name("vitcli"))
-    words = [*FIT, *WANDB, "--run.name", "cut", "--trainer.max_epochs", "1000"]
-    with subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        for line in running.stdout:
-            if line.startswith("epoch 2/"):
-                break
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
-    assert running.returncode == 130, err
+def test_ctrl_c_saves_the_run_and_it_goes_on_and_further_under_one_wandb_id(
+    photos: Path, programs: Warm, vitcli: Vitcli
+):
+    running = programs.start(*FIT, *WANDB, "--run.name", "cut", "--trainer.max_epochs", "1000")
+    running.until("\nepoch 2/")
+    running.send(signal.SIGINT)
+    done = running.done(within=60)
+    out = done.stdout
+    assert done.returncode == 130, done.stderr
     assert "go on with: vitcli fit --ckpt_path runs/cut" in out
     assert Path("runs/cut/checkpoints/last.ckpt").is_file()
     first = Path("runs/cut/wandb-id.txt").read_text()
@@ -117,7 +127,8 @@ def test_a_wandb_that_cannot_be_reached_stops_nothing(
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "5")
+    # wandb's own patience: one try more
+    monkeypatch.setenv("WANDB_X_GRAPHQL_RETRY_MAX", "1")
     start = time.monotonic()
     done = vitcli(*FIT, *WANDB, "--trainer.max_epochs", "1", "--run.name", "unreached")
     good(done)
@@ -125,22 +136,21 @@ def test_a_wandb_that_cannot_be_reached_stops_nothing(
     assert time.monotonic() - start < 120
 
 
-def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, vitcli: Vitcli):
-    good(vitcli(*FIT, "--trainer.max_epochs", "1", "--run.name", "run"))
+def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, programs: Warm):
+    assert main([*FIT, "--trainer.max_epochs", "1", "--run.name", "run"]) == 0
     many = Path("many")
     many.mkdir()
     image = next((photos / "test").rglob("*.png"))
     for number in range(10_000):
         (many / f"{number}.png").hardlink_to(image)
-    program = str(Path(sys.executable).with_name("vitcli"))
-    words = ["predict", "--ckpt_path", "runs/run", "--data.root", "many", "--data.batch_size", "1", *CPU]
-    with subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        part = Path("runs/run/predictions.csv.part-0")
-        while running.poll() is None and not (part.is_file() and part.read_text().count("\n") > 5):
-            time.sleep(0.05)
-        assert running.poll() is None, "all was predicted before it could be stopped"
-        running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
-    assert running.returncode == 130, err
-    assert "Traceback" not in err
+    words = ["--ckpt_path", "runs/run", "--data.root", "many", "--data.batch_size", "1", *CPU]
+    running = programs.start("predict", *words)
+    part = Path("runs/run/predictions.csv.part-0")
+    while running.runs(0.01) and not (part.is_file() and part.read_text().count("\n") > 5):
+        pass
+    assert running.runs(), "all was predicted before it could be stopped"
+    running.send(signal.SIGINT)
+    done = running.done(within=60)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
     assert not Path("runs/run/predictions.csv").exists()

@@ -1,6 +1,6 @@
 """Trains a toy on a folder and writes a hash of every batch that each process is shown; started by test_determinism.
 
-    python -m tests.data.matrix ROOT OUT PROCESSES
+    python tests/data/matrix.py ROOT OUT PROCESSES
 
 For each cache and number of workers: what comes to the step, after everything that is done on the device.
 """
@@ -50,9 +50,8 @@ class Toy(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-def main() -> None:
-    """Run all cases on so many processes."""
-    root, out, processes = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+def run(root: str, out: Path, processes: int) -> None:
+    """All cases on so many processes."""
     torch.set_num_threads(1)
     for cache, workers in CASES:
         data = FolderData(
@@ -86,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,27 +1,27 @@
-"""Are batches the same, bit for bit, for any number of workers and processes, cached or not?"""
+"""Batches are the same, bit for bit, for any number of workers and processes, cached or not."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+from tests.data import matrix
 from tests.data.matrix import CASES, EPOCHS, GLOBAL_BATCH
+from tests.warm import Warm
 
 IMAGES = 26
 
 
-def test_workers_processes_and_caches_change_no_bit(tmp_path: Path, write_photos: Callable[..., None]) -> None:
+def test_workers_processes_and_caches_change_no_bit(
+    tmp_path: Path, write_photos: Callable[..., None], programs: Warm
+) -> None:
     count = IMAGES // 2
     write_photos(*(f"photos/train/{label}/{number}.jpg" for label in "ab" for number in range(count)))
     write_photos(*(f"photos/val/{label}/0.jpg" for label in "ab"))
-    for processes in (1, 2):
-        command = [sys.executable, "-m", "tests.data.matrix", str(tmp_path / "photos"), str(tmp_path), str(processes)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=500, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+    matrix.run(str(tmp_path / "photos"), tmp_path, 1)
+    done = programs.run(tmp_path / "photos", tmp_path, 2, script=matrix.__file__)
+    assert done.returncode == 0, done.stderr[-3000:]
 
     def shown(processes: int, cache: str, workers: int) -> list[list[str]]:
         ranks = [

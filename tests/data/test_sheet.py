@@ -1,4 +1,4 @@
-"""Does the sheet show training pictures as the net sees them, with their labels?"""
+"""The sheet shows training pictures as the net sees them, with their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a training step handed to its device as a whole, without waiting for what the device has still to do?"""
+"""A training step is handed to its device as a whole, without waiting for what the device has still to do."""
 
 from __future__ import annotations
 

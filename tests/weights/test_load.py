@@ -97,10 +97,13 @@ def test_full_attention_with_as_many_cells_as_patches_starts_its_equal(randomise
 @pytest.mark.parametrize(
     ("inner", "begun"),
     [
-        ({}, "begun as averages: backend.blocks.*.attention.project_keys, backend.blocks.*.attention.project_values; "),
-        ({"sharing": "layerwise"}, "begun as averages: backend.shared_projection; "),
+        ({},
+         "initialised as averages: backend.blocks.*.attention.project_keys, "
+         "backend.blocks.*.attention.project_values; "),
+        ({"sharing": "layerwise"}, "initialised as averages: backend.shared_projection; "),
         ({"projection": "conv"},
-         "begun as averages: backend.blocks.*.attention.project_keys, backend.blocks.*.attention.project_values; "),
+         "initialised as averages: backend.blocks.*.attention.project_keys, "
+         "backend.blocks.*.attention.project_values; "),
         ({"projection": "avgpool"}, ""),
     ],
 )  # fmt: skip
@@ -131,11 +134,11 @@ def test_a_linformer_moves_onto_another_grid():
     ("net", "source", "line"),
     [
         ({"inner": {"heads": 2}}, {},
-         "model.net.backend.heads 2: the weights were made with 4; say model.net.backend.heads 4"),
+         "model.net.backend.heads 2: the weights were made with 4; set model.net.backend.heads 4"),
         ({"inner": {"activation": "quick_gelu"}}, {}, "model.net.backend.activation quick_gelu: the weights were made"),
-        ({"norm_eps": 1e-5}, {}, "model.net.norm_eps 1e-05: the weights were made with 1e-06; say model.net.norm_eps"),
+        ({"norm_eps": 1e-5}, {}, "model.net.norm_eps 1e-05: the weights were made with 1e-06; set model.net.norm_eps"),
         ({"dim": 32}, {}, "model.net.backend.head_dim 8: the weights were made with 6"),
-        ({"patch_size": 16}, {}, "weights: patches.proj.weight is of shape [24, 3, 8, 8], but this net asks for"),
+        ({"patch_size": 16}, {}, "weights: patches.proj.weight is of shape [24, 3, 8, 8], but this net has"),
         ({"inner": {"depth": 1}}, {}, "weights: backend.blocks.*.norm1.weight, backend.blocks.*.norm1.bias, "),
         ({}, {"kind": Linformer}, "weights: backend.blocks.*.attention.project_keys, "),
         ({"class_token": False, "pool": "mean"}, {}, "weights: class_token of the source have no place in this net"),

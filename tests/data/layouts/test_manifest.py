@@ -1,0 +1,145 @@
+"""The rows of any table become labelled splits, and what is wrong with a table is named."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.images.source.test_archive import write_zip
+from vitcli.data.layouts.manifest import ManifestData
+from vitcli.errors import DataError
+from vitcli.preprocess import Preprocess
+
+ROWS = [
+    {"path": f"{label}{number}.png", "label": label, "split": split}
+    for label in ("owl", "cat")
+    for number, split in enumerate(("train", "train", "val", "test"))
+]
+
+
+def write(folder: Path, kind: str, rows: list[dict[str, str]]) -> str:
+    file = folder / f"table.{kind}"
+    if kind == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif kind == "parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    else:
+        comma = "\t" if kind == "tsv" else ","
+        lines = [comma.join(rows[0]), *(comma.join(row.values()) for row in rows)]
+        file.write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_photos: Callable[..., None]) -> Path:
+    """The images that the rows list."""
+    write_photos(*(row["path"] for row in ROWS))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_kind_of_table_is_read(folder: Path, kind: str) -> None:
+    data = ManifestData(write(folder, kind, ROWS), batch_size=2, preprocess=Preprocess(size=(8, 8)))
+    assert data.find_classes() == ("cat", "owl")
+    assert list(data.listing("train").paths) == ["cat0.png", "cat1.png", "owl0.png", "owl1.png"]
+    assert data.listing("train").labels.tolist() == [0, 0, 1, 1]
+    assert list(data.listing("val").paths) == ["cat2.png", "owl2.png"]
+    assert list(data.listing("test").paths) == ["cat3.png", "owl3.png"]
+    assert sum(len(batch["index"]) for batch in data.train_dataloader()) == 4
+
+
+def test_without_splits_the_rows_are_divided_by_fraction(folder: Path) -> None:
+    rows = [{"path": row["path"], "label": row["label"]} for row in ROWS]
+    data = ManifestData(write(folder, "csv", rows), val_fraction=0.25, test_fraction=0.25)
+    assert [len(data.listing(split)) for split in ("train", "val", "test")] == [4, 2, 2]
+
+
+def test_rows_without_a_split_are_left_out_where_others_have_one(folder: Path) -> None:
+    rows = [row | {"split": "" if row["path"] == "cat1.png" else row["split"].upper()} for row in ROWS]
+    data = ManifestData(write(folder, "csv", rows))
+    assert list(data.listing("train").paths) == ["cat0.png", "owl0.png", "owl1.png"]
+    assert data.notices == [f"1 rows of {data.root} have no split: left out"]
+
+
+def test_a_list_of_paths_takes_the_label_from_the_folder(tmp_path: Path, write_photos: Callable[..., None]) -> None:
+    write_photos(*(f"pets/{label}/{number}.png" for label in ("cat", "dog") for number in range(4)))
+    lines = [f"pets/{label}/{number}.png" for label in ("cat", "dog") for number in range(3)]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    data = ManifestData(str(tmp_path / "list.txt"), test_fraction=0)
+    assert data.find_classes() == ("cat", "dog")
+    assert sorted([*data.listing("train").paths, *data.listing("val").paths]) == sorted(lines)
+
+
+def test_columns_and_the_folder_may_have_other_names(folder: Path, tmp_path: Path) -> None:
+    members = {row["path"]: (folder / row["path"]).read_bytes() for row in ROWS}
+    write_zip(tmp_path / "photos.zip", members)
+    (tmp_path / "deep").mkdir()
+    rows = [{"file": row["path"], "class": row["label"], "part": row["split"]} for row in ROWS]
+    columns = {"path_column": "file", "label_column": "class", "split_column": "part"}
+    packed = ManifestData(write(tmp_path / "deep", "csv", rows), folder=str(tmp_path / "photos.zip"), **columns)
+    loose = ManifestData(packed.root, folder=str(folder), **columns)
+    for one, other in zip(packed.train_dataloader(), loose.train_dataloader(), strict=True):
+        assert torch.equal(one["image"], other["image"])
+
+
+def test_an_image_that_is_not_there_is_left_out_and_named(folder: Path) -> None:
+    (folder / "cat1.png").unlink()
+    data = ManifestData(write(folder, "csv", ROWS), cache_dir=str(folder / "kept"), max_errors=0.5)
+    data.setup("fit")
+    assert data.left_out == {"train": {"cat1.png": "no such file"}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [{"path": "a.png", "label": ""}],
+            r", row 1: no 'label' \(columns: path, label\); fill it in, or set data.label_column",
+        ),
+        (
+            [{"file": "a.png", "label": "a"}],
+            r", row 1: no 'path' \(columns: file, label\); fill it in, or set data.path_column",
+        ),
+        (
+            [{"path": "a.png", "label": "a", "split": "dev"}],
+            r", row 1: split 'dev' is no split; use train",
+        ),
+        ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times; keep one of its rows$"),
+        ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train; a classifier needs two$"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_named(tmp_path: Path, rows: list[dict[str, str]], message: str) -> None:
+    with pytest.raises(DataError, match=rf"^data.root \S+/table.csv{message}"):
+        ManifestData(write(tmp_path, "csv", rows)).find_classes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("table.xls", b"", r"is no table by its extension; .csv, .tsv, .jsonl, .parquet, .txt are read$"),
+        ("table.jsonl", b"[1]\n", r"cannot be read as .jsonl \(line 1 is no object\); correct it$"),
+        ("table.jsonl", b"{half", r"cannot be read as .jsonl \(Expecting"),
+        ("table.parquet", b"no parquet", r"cannot be read as .parquet \(Parquet"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"^data.root \S+/{name}: {message}"):
+        ManifestData(str(tmp_path / name)).find_classes()
+    with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file; check the path"):
+        ManifestData(str(tmp_path / "gone.csv")).find_classes()
+
+
+def test_parquet_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "table.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"Parquet is read by pyarrow, which is not installed; pip install"):
+        ManifestData(str(tmp_path / "table.parquet")).find_classes()

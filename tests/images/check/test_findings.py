@@ -1,0 +1,222 @@
+"""``vitcli check`` finds what was planted, and nothing in a clean set."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.conftest import CPU, TINY, photo
+from tests.warm import Warm
+from vitcli.__main__ import main
+
+SPLITS = ("train", "val", "test")
+
+
+def write(path: Path, number: int, *, size: tuple[int, int] = (120, 90), **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    photo(number, size).save(path, **options)
+
+
+@pytest.fixture
+def clean(here: Path) -> Path:
+    """``photos/{train,val,test}/{cat,dog}/*.jpg``: eight, three and three photos of each."""
+    number = 0
+    for split, count in zip(SPLITS, (8, 3, 3), strict=True):
+        for label in ("cat", "dog"):
+            for place in range(count):
+                write(here / "photos" / split / label / f"{place}.jpg", number)
+                number += 1
+    return here / "photos"
+
+
+def checked(*words: str, code: int) -> dict[str, Any]:
+    assert main(["check", *words]) == code
+    content: dict[str, Any] = json.loads(Path("runs/check-photos/check.json").read_text())
+    return content
+
+
+def kinds(content: dict[str, Any], section: str = "findings") -> dict[str, Any]:
+    return {finding["kind"]: finding for finding in content[section]}
+
+
+def test_a_clean_set_has_no_findings_and_exit_code_0(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = checked("photos", code=0)
+    assert content["findings"] == []
+    assert content["counts"] == {
+        "train": {"cat": 8, "dog": 8},
+        "val": {"cat": 3, "dog": 3},
+        "test": {"cat": 3, "dog": 3},
+    }
+    out = capsys.readouterr().out
+    assert "photos: 28 images" in out
+    assert "train    8    8   16" in out
+    assert "nothing found that would have to be mended" in out
+    sheet = Image.open("runs/check-photos/samples.png")
+    assert sheet.width > 300
+
+
+def test_everything_that_was_planted_is_found_and_nothing_is_touched(clean: Path) -> None:
+    train, val, test = (clean / split for split in SPLITS)
+    content = (train / "cat" / "0.jpg").read_bytes()
+    (train / "cat" / "empty.jpg").touch()
+    (train / "cat" / "page.jpg").write_text("<html>not found</html>")
+    (train / "dog" / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (train / "dog" / "half.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    (val / "cat" / "leak.jpg").write_bytes((train / "cat" / "1.jpg").read_bytes())
+    (train / "dog" / "conflict.jpg").write_bytes((train / "cat" / "2.jpg").read_bytes())
+    (train / "cat" / "again.jpg").write_bytes((train / "cat" / "3.jpg").read_bytes())
+    # the picture of train/dog/4 in another size and encoding, and that of val/dog/1, darker
+    photo(12, (120, 90)).resize((100, 75)).save(test / "dog" / "smaller.webp", quality=70)
+    Image.open(val / "dog" / "1.jpg").point(lambda value: value * 0.8).save(test / "dog" / "darker.png")
+    write(train / "cat" / "tiny.png", 99, size=(12, 9))
+    write(train / "cat" / "long.png", 98, size=(400, 20))
+    write(train / "owl" / "0.jpg", 97)
+    photo(96, (120, 90)).save(train / "cat" / "wrong.jpg", format="PNG")
+    (clean / "__MACOSX" / "train").mkdir(parents=True)
+    (clean / "__MACOSX" / "train" / "._0.jpg").touch()
+    (train / "cat" / "loop").symlink_to(clean)
+    (train / "cat" / "notes.txt").touch()
+    with open(os.fsencode(train / "dog") + b"/\xff\xfe.jpg", "wb") as file:
+        file.write(b"no image")
+    before = {path: path.read_bytes() for path in clean.rglob("*") if path.is_file()}
+
+    content_json = checked("photos", "--quarantine", "bad.txt", code=3)
+    found = kinds(content_json)
+    assert {kind: len(finding["images"]) for kind, finding in found.items()} == {
+        "unreadable": 3,
+        "truncated": 2,
+        "leak": 1,
+        "conflict": 1,
+        "duplicate": 1,
+        "near-duplicate leak": 2,
+        "missing class": 1,
+        "tiny": 1,
+        "stretched": 1,
+    } | dict.fromkeys(("missing class", "imbalance"), 1)
+    assert {each["path"] for each in found["truncated"]["images"]} == {"train/dog/cut.jpg", "train/dog/half.jpg"}
+    assert [each["path"] for each in found["leak"]["images"][0]] == ["train/cat/1.jpg", "val/cat/leak.jpg"]
+    near = [{each["path"] for each in pair} for pair in found["near-duplicate leak"]["images"]]
+    assert near == [
+        {"train/dog/4.jpg", "test/dog/smaller.webp"},
+        {"val/dog/1.jpg", "test/dog/darker.png"},
+    ]
+    assert "no images of owl in" in found["missing class"]["what"]
+    notes = [note["what"] for note in content_json["notes"]]
+    assert any("1 entry: link" in note for note in notes)
+    assert any("extension '.txt'" in note for note in notes)
+    assert any("wrong.jpg, which is PNG" in note for note in notes)
+    assert {path: path.read_bytes() for path in clean.rglob("*") if path.is_file()} == before
+
+    listed = Path("bad.txt").read_bytes()
+    for path in ("train/cat/1.jpg", "train/dog/half.jpg", "train/cat/2.jpg", "train/dog/conflict.jpg"):
+        assert f"\n{path}\t".encode() in listed, path
+    assert b"val/cat/leak.jpg" not in listed.replace(b"as val/cat/leak.jpg", b"")
+    assert b"\ntrain/dog/\xff\xfe.jpg\t" in listed
+
+
+def test_fit_leaves_out_what_check_put_into_quarantine(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clean / "val" / "cat" / "leak.jpg").write_bytes((clean / "train" / "cat" / "1.jpg").read_bytes())
+    assert main(["check", "photos", "--quarantine", "bad.txt"]) == 3
+    words = ["--data.root", "photos", "--data.quarantine", "bad.txt", "--trainer.max_epochs", "1", *TINY, *CPU]
+    capsys.readouterr()
+    assert main(["fit", *words]) == 0
+    assert "data: 15 train images, 7 val images" in capsys.readouterr().out
+    assert "train,train/cat/1.jpg,in quarantine\n" in Path("runs/photos/left_out.csv").read_text()
+    assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/train", *CPU]) == 0
+
+
+def test_a_set_that_is_divided_by_fraction_is_checked_as_it_will_be_divided(here: Path) -> None:
+    for number in range(40):
+        write(here / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg", number)
+    for number in range(20):
+        same = (here / "photos" / "cat" / f"{2 * number}.jpg").read_bytes()
+        (here / "photos" / "cat" / f"copy{number}.jpg").write_bytes(same)
+    content = checked("photos", code=3)
+    assert set(content["counts"]) == {"train", "val", "test"}
+    found = kinds(content)
+    assert len(found["leak"]["images"]) + len(found["duplicate"]["images"]) == 20
+    assert len(found["leak"]["images"]) > 0
+
+
+def test_other_sources_are_told_by_their_looks(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(24):
+        write(here / "flat" / f"{('cat', 'dog')[number % 2]}.{number}.jpg", number)
+        write(here / "loose" / f"{number}.jpg", number)
+    with zipfile.ZipFile(here / "set.zip", "w") as packed:
+        for number in range(24):
+            packed.write(here / "loose" / f"{number}.jpg", f"{'ab'[number % 2]}/{number}.jpg")
+    rows = "".join(f"loose/{number}.jpg,{'ab'[number % 2]}\n" for number in range(24))
+    (here / "table.csv").write_text(f"path,label\n{rows}")
+    for root in ("flat", "loose", "set.zip", "table.csv"):
+        assert main(["check", root]) == 0
+        assert f"{root}: 24 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "ROOT is missing: name a folder of images"),
+        (["gone"], "data.root gone: no such folder"),
+        (["photos", "--data", "ShapesDataa"], "data ShapesDataa: there is no such class; did you mean ShapesData?"),
+        (["photos", "--data", "ShapesData"], "root: not a setting of ShapesData"),
+        (["photos", "--quarantin", "x"], "quarantin: there is no such setting; did you mean quarantine?"),
+    ],
+)
+def test_a_mistake_is_one_line(clean: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert main(["check", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("vitcli check: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_bombs_and_hostile_archives_take_no_memory(here: Path, programs: Warm) -> None:
+    """Peak memory of a process that checks them, against one that checks a small photo."""
+
+    def peak(root: str) -> int:
+        code = (
+            "import resource, sys\n"
+            "from vitcli.__main__ import main\n"
+            "code = main(['check', sys.argv[1]])\n"
+            "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        )
+        done = programs.run(root, code=code)
+        assert done.returncode == 0, done.stderr
+        returned, kilobytes = done.stdout.split("\n")[-2].split()
+        assert returned in ("0", "3")
+        return int(kilobytes)
+
+    for number in range(3):
+        write(here / "plain" / "a" / f"{number}.jpg", number)
+        write(here / "plain" / "b" / f"{number}.jpg", number + 3)
+    buffer = io.BytesIO()
+    Image.new("1", (15_000, 15_000)).save(buffer, "PNG")
+    for label in "ab":
+        write(here / "bombs" / label / "0.jpg", 0 if label == "a" else 1)
+        for number in range(4):
+            (here / "bombs" / label / f"bomb{number}.png").write_bytes(buffer.getvalue())
+            gif = b"GIF89a\xff\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\xff\xff\xff\xff\x00\x02\x02D\x01\x00;"
+            (here / "bombs" / label / f"bomb{number}.gif").write_bytes(gif)
+    with zipfile.ZipFile(here / "bombs.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(here / "plain" / "a" / "0.jpg", "a/0.jpg")
+        packed.write(here / "plain" / "b" / "0.jpg", "b/0.jpg")
+        packed.writestr("a/zeros.jpg", bytes(150 * 2**20))
+    usual = peak("plain")
+    assert peak("bombs") < usual + 60_000
+    assert peak("bombs.zip") < usual + 60_000
+
+
+@pytest.mark.shared_data
+def test_clean_photos_have_no_findings(shared_data: Path, here: Path) -> None:
+    for name in ("pets", "trash", "objects"):
+        assert main(["check", str(shared_data / name)]) in (0, 3)
+        content = json.loads(Path(f"runs/check-{name}/check.json").read_text())
+        assert not {"unreadable", "truncated", "suspicious"} & {finding["kind"] for finding in content["findings"]}
