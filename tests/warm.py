@@ -103,7 +103,7 @@ class Warm:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: list[Program] = []
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-c", SERVE]
             self._process = subprocess.Popen(command, stdin=theirs, cwd=Path(__file__).parents[1])
@@ -131,7 +131,9 @@ class Warm:
             "environment": dict(os.environ),
         }
         with out.open("w") as to_out, err.open("w") as to_err, os.fdopen(theirs):
-            socket.send_fds(self._socket, [json.dumps(asked).encode()], [to_out.fileno(), to_err.fileno(), theirs])
+            line = json.dumps(asked).encode() + b"\n"
+            sent = socket.send_fds(self._socket, [line], [to_out.fileno(), to_err.fileno(), theirs])
+            self._socket.sendall(line[sent:])
         self._started.append(Program(said, answers, (out, err)))
         return self._started[-1]
 
@@ -175,6 +177,9 @@ def serve() -> tuple[str, Exit]:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         told, streams, *_ = socket.recv_fds(asked, 2**20, 3)
+        # a line, which may arrive in parts
+        while told and not told.endswith(b"\n"):
+            told += asked.recv(2**20)
         if not told:
             os._exit(0)
         if not os.fork():
