@@ -128,7 +128,8 @@ class Warm:
             "code": code,
             "most": most,
             "folder": os.getcwd(),
-            "environment": dict(os.environ),
+            # not that of the service which wandb has started for this process
+            "environment": {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"},
         }
         with out.open("w") as to_out, err.open("w") as to_err, os.fdopen(theirs):
             line = json.dumps(asked).encode() + b"\n"

@@ -10,6 +10,7 @@ from vitcli import __version__
 from vitcli.cli import usage
 from vitcli.machine import process
 from vitcli.machine.openmp import spin_briefly
+from vitcli.names import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(versions())
         return 0
     if first not in usage.VERBS:
-        print(f"vitcli: error: {usage.unknown_verb(first)}", file=sys.stderr)
+        print(f"vitcli: error: {printable(usage.unknown_verb(first))}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & set(words[1:]):
         print(usage.of_verb(first))
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command() -> int:
     """The command ``vitcli``: main in a process of its own."""
+    process.open_streams()
     ending = process.Exit()
     try:
         ending.code = main()
@@ -60,6 +62,10 @@ def command() -> int:
         # while torch was imported, which takes seconds; what is run then says itself how far it came
         print("vitcli: stopped", file=sys.stderr)
         ending.code = 130
+    except BrokenPipeError:
+        # who read the output has left, as head does
+        process.close_stdout()
+        ending.code = 141
     return ending.code
 
 

@@ -1,4 +1,4 @@
-"""Errors shown to the user: the exceptions for mistakes that a user can correct.
+"""Errors shown to the user: the exceptions for mistakes that a user can correct, and full disks and memories.
 
     UserError           shown as one line, exit code 2, no traceback
       ConfigError       a setting contradicts another, or names nothing
@@ -11,6 +11,14 @@ in one line. A programming error is none of these and keeps its traceback.
 """
 
 import errno
+import re
+
+ALLOCATED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ [KMGTPE]iB)")
+NO_MEMORY = re.compile(
+    r"can't allocate memory|out of memory|not enough memory|unable to allocate|cannot allocate memory"
+    r"|insufficient shared memory|killed by signal: (Killed|Bus error)",
+    re.IGNORECASE,
+)
 
 
 class UserError(Exception):
@@ -36,3 +44,29 @@ class NoHeadError(WeightsError):
 def is_full(error: OSError) -> bool:
     """Whether there was no room to write: on the disk, in a quota, or below a limit on files."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """What to tell the user if memory has run out, of the machine or of a GPU; None for any other error.
+
+    torch raises a RuntimeError on a CPU (``DefaultCPUAllocator: can't allocate memory``) and a subclass of it on a GPU,
+    NumPy and Python a MemoryError, and the system an OSError; a worker process is killed.
+
+    Args:
+        error: Any.
+    """
+    known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if not known and not (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+        return None
+    where = "of the GPU " if re.search("CUDA|HIP|XPU|MPS", str(error)) else ""
+    wanted = ALLOCATED.search(str(error))
+    size = "" if wanted is None else f" ({_bytes(wanted[1]) if wanted[1] else wanted[2]} more was wanted)"
+    return (
+        f"memory {where}has run out{size}; lower data.batch_size (trainer.accumulate_grad_batches makes up for it), "
+        "lower model.net.image_size, or take a smaller net"
+    )
+
+
+def _bytes(digits: str) -> str:
+    gigabytes = int(digits) / 1e9
+    return f"{gigabytes:,.1f} GB" if gigabytes >= 1 else f"{gigabytes * 1000:.0f} MB"

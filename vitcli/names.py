@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import unicodedata
 
 # Written by macOS archives and Synology; folders with a leading dot are left out as well.
 SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 DIGITS = re.compile("([0-9]+)")
+# Unicode's categories of control and format characters, lone surrogates, and separators of lines and paragraphs
+UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 OrderKey = tuple[tuple[tuple[str | int, ...], ...], str]
 
@@ -41,5 +46,44 @@ def extension(path: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A name for any terminal or file; bytes that are not UTF-8 are escaped with backslashes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A name for any terminal or file, in one line and as it reads.
+
+    Escaped with backslashes are control characters (which move the cursor, or ring), format characters (which have no
+    width, or turn the direction of the text), separators of lines, and bytes that are not UTF-8.
+    """
+    if name.isprintable():
+        return name
+    return "".join(_escaped(char) if unicodedata.category(char) in UNSEEN else char for char in name)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: ``1 image``, ``2,500 images``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def quoted(path: object) -> str:
+    """A path as a shell takes it, so that a command that is printed can be pasted.
+
+    A path with characters that a terminal would act upon is written as bash and zsh read it, in ``$'...'``.
+    """
+    name = str(path)
+    if printable(name) == name:
+        return shlex.quote(name)
+    return "$'" + "".join(map(_in_ansi_quotes, name)) + "'"
+
+
+def _in_ansi_quotes(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if unicodedata.category(char) not in UNSEEN:
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def at_home(path: str) -> str:
+    """A path whose leading ``~`` is the home folder; a shell leaves it as it is behind ``--option=``."""
+    return os.path.expanduser(path)

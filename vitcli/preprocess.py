@@ -40,9 +40,12 @@ class Preprocess:
         interpolation: bilinear or bicubic.
         mean: Mean of red, green and blue on a scale of 0 to 1, subtracted.
         std: Standard deviation of red, green and blue on a scale of 0 to 1, divided by.
+        white: Value of white in grey pictures of more than 8 bits; null takes what the file says, or else the largest
+            number of 8, 10, 12, 14 or 16 bits that holds all values of the picture.
 
     Raises:
-        ConfigError: A size below one pixel, a fraction outside (0, 1], or a standard deviation of zero or less.
+        ConfigError: A size below one pixel, a fraction outside (0, 1], a standard deviation of zero or less, or a
+            white outside 1 to 4294967295.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -51,6 +54,7 @@ class Preprocess:
     interpolation: Interpolation = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    white: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
@@ -61,6 +65,10 @@ class Preprocess:
             )
         if min(self.std) <= 0:
             raise ConfigError(f"model.preprocess.std {self.std}: every value must be above 0; it is divided by")
+        if self.white is not None and not 1 <= self.white < 2**32:
+            raise ConfigError(
+                f"model.preprocess.white {self.white}: outside 1 to {2**32 - 1}; 4095 is white in 12 bits, 65535 in 16"
+            )
 
     @property
     def fill(self) -> tuple[int, int, int]:

@@ -67,6 +67,11 @@ class Run:
         """The images that fit leaves out, and why."""
         return self.folder / "left_out.csv"
 
+    @property
+    def division(self) -> Path:
+        """Which images were train, val and test when the run began."""
+        return self.folder / "splits.csv"
+
     def config(self, verb: str) -> Path:
         """The whole configuration of a verb; fit's is the run's own."""
         return self.folder / ("config.yaml" if verb == "fit" else f"config.{verb}.yaml")

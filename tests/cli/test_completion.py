@@ -91,15 +91,15 @@ def test_a_tab_in_a_real_bash_completes(script: Path):
     if process == 0:
         os.execle(BASH, "bash", "--norc", "-i", {"TERM": "dumb", "PS1": "$ ", "PATH": os.environ["PATH"]})
     os.write(terminal, f"bind 'set enable-bracketed-paste off'; source {script}\n".encode())
-    os.write(terminal, b"vitcli predict --predi\t")
+    os.write(terminal, b"vitcli predict --trainer.acc\t")
     shown, until = "", time.monotonic() + 30
-    while "--predictions.path " not in shown and time.monotonic() < until:
+    while "--trainer.accelerator " not in shown and time.monotonic() < until:
         if select.select([terminal], [], [], 1)[0]:
             shown += os.read(terminal, 4096).decode(errors="replace")
     os.write(terminal, b"\x15exit\n")
     os.waitpid(process, 0)
     os.close(terminal)
-    assert "vitcli predict --predictions.path " in shown
+    assert "vitcli predict --trainer.accelerator " in shown
 
 
 @pytest.mark.skipif(ZSH is None, reason="no zsh here")

@@ -13,7 +13,7 @@ from vitcli.errors import ConfigError
 from vitcli.net import ViT
 from vitcli.preprocess import Preprocess
 from vitcli.train import Classifier
-from vitcli.train.balance import auto_weights
+from vitcli.train.balance import auto_weights, check_weights, weights_of
 
 
 def classifier(class_weights: Any, label_smoothing: float = 0.0) -> Classifier:
@@ -86,3 +86,39 @@ def test_weights_are_plain_in_the_checkpoint_and_come_back() -> None:
 def test_a_weight_that_cannot_be_is_named(weights: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         classifier(weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "classes", "expected"),
+    [
+        ({0: 1.0, 1: 3.0}, ("0", "1"), [1.0, 3.0]),
+        ({10: 2.0}, ("9", "10"), [1.0, 2.0]),
+        ({-1: 2.0, "b": 4.0}, ("-1", "b"), [2.0, 4.0]),
+        ({0.5: 2.0}, ("0.5", "1.0"), [2.0, 1.0]),
+    ],
+)
+def test_classes_that_yaml_reads_as_numbers_have_their_weights(
+    weights: Any, classes: tuple[str, ...], expected: list[float]
+) -> None:
+    check_weights(weights, classes)
+    found = weights_of(weights, classes, torch.tensor([0, 1]))
+    assert found is not None
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({7: 2.0}, "^model.class_weights 7: is none of the classes 007, yes; YAML reads it as no name, so put the"),
+        ({True: 2.0}, "^model.class_weights True: is none of the classes 007, yes; YAML reads it as no name"),
+        ({"007": 1.0, "yes": 0.0}, "^model.class_weights 'yes' 0.0: must be a finite number above 0"),
+    ],
+)
+def test_what_yaml_reads_as_another_value_is_one_line(weights: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_weights(weights, ("007", "yes"))
+
+
+def test_a_class_that_is_weighted_twice_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^model.class_weights 1: names the class 1 twice; keep one"):
+        check_weights({1: 2.0, "1": 3.0}, ("1", "2"))  # type: ignore[dict-item]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 
-from vitcli.errors import UserError, is_full
+from vitcli.errors import UserError, is_full, out_of_memory
 from vitcli.names import printable
 
 DONE = 0
@@ -13,6 +15,9 @@ MISTAKE = 2
 FINDINGS = 3
 # 128 and the number of the signal, as shells have it
 STOPPED = 130
+TERMINATED = 143
+# what the system says of a place where nothing can be read or written
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 def ended(
@@ -38,9 +43,11 @@ def ended(
     except KeyboardInterrupt:
         print(f"vitcli {verb}: {stopped}", file=sys.stderr)
         return STOPPED
+    except BrokenPipeError:
+        raise
     except Exception as error:
         told = users_mistake(error) or known(error)
-        if told is None:
+        if told is None or os.environ.get("VITCLI_TRACEBACK") == "1":
             raise
         return tell(verb, told)
 
@@ -56,6 +63,8 @@ def users_mistake(error: BaseException) -> str | None:
 
     A parser wraps what a constructor raises in errors of its own, so that their causes are looked at too.
     """
+    if (told := out_of_memory(error)) is not None:
+        return told
     if not isinstance(error, UserError | ValueError | OSError):
         return None
     cause: BaseException | None = error
@@ -64,5 +73,7 @@ def users_mistake(error: BaseException) -> str | None:
             return str(cause)
         if isinstance(cause, OSError) and is_full(cause):
             return f"{cause.filename or 'the disk'}: {cause.strerror}; make room and start again"
+        if isinstance(cause, OSError) and cause.errno in REFUSED and cause.filename:
+            return f"{os.fsdecode(cause.filename)}: {cause.strerror}; name another place, or change its permissions"
         cause = cause.__cause__ or cause.__context__
     return None

@@ -6,16 +6,61 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args, get_origin
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
 
 from vitcli.data import ImageData
+from vitcli.names import quoted
 from vitcli.net import Backend
 
 # the settings whose value is a class, and of which family
-CHOICES: dict[str, type] = {"model.net.backend": Backend, "data": ImageData}
+CHOICES: dict[str, type] = {
+    "model.net.backend": Backend,
+    "data": ImageData,
+    "trainer.callbacks": Callback,
+    "trainer.logger": Logger,
+    "trainer.profiler": Profiler,
+}
+# what other tools call it
+SYNONYMS = {
+    "epochs": "trainer.max_epochs",
+    "max_epochs": "trainer.max_epochs",
+    "num_epochs": "trainer.max_epochs",
+    "lr": "model.optimizer.lr",
+    "learning_rate": "model.optimizer.lr",
+    "weight_decay": "model.optimizer.weight_decay",
+    "batch_size": "data.batch_size",
+    "batch": "data.batch_size",
+    "workers": "data.num_workers",
+    "num_workers": "data.num_workers",
+    "gpus": "trainer.devices",
+    "devices": "trainer.devices",
+    "device": "trainer.accelerator",
+    "precision": "trainer.precision",
+    "amp": "trainer.precision",
+    "output": "run.dir",
+    "output_dir": "run.dir",
+    "out": "run.dir",
+    "name": "run.name",
+    "resume": "ckpt_path",
+    "checkpoint_path": "ckpt_path",
+    "ckpt": "ckpt_path",
+    "pretrained": "weights",
+    "seed": "seed_everything",
+    "root": "data.root",
+    "data_dir": "data.root",
+    "img_size": "model.net.image_size",
+    "image_size": "model.net.image_size",
+    "patch_size": "model.net.patch_size",
+    "backend": "model.net.backend",
+}
 LONGEST = 400
 # known late, or from the model
 LATE = {"tokens", "dim", "preprocess", "classes"}
@@ -23,6 +68,7 @@ LATE = {"tokens", "dim", "preprocess", "classes"}
 NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|Expected '(?P<other>[\w.]+)' to be a subclass")
 # behind each |, how earlier versions of jsonargparse said it
 NO_OPTION = re.compile(r"(?:Option|Key) '(?P<option>[\w.]+)' is not (?:accepted|expected)")
+NO_GROUP = re.compile(r"Unable to load config ['\"](?P<value>.*?)['\"]")
 NO_KEY = re.compile(
     r"unrecognized arguments: --?(?P<typed>[^\s=]+)|"
     r"(?:Group '(?P<group>[\w.]+)' does not accept (?:nested )?|^(?:Validation failed: )?)"
@@ -32,6 +78,7 @@ NO_KEY = re.compile(
 NOT_GIVEN = re.compile(
     r"arguments? (?:is|are) required: (?P<names>[\w, ]+?)(?: -|\.|$)|Key \"(?P<name>\w+)\" is required but"
 )
+NESTED = re.compile(r"NestedArg\(key='(?P<key>[\w.]+)', val='?(?P<value>.*?)'?\)")
 PARSER_KEY = re.compile(r'Parser key "(?P<key>[\w.]+)":')
 CLASS_PATH = re.compile(r"class_path[=\s]+'(?P<path>[\w.]+)'")
 EXPECTED = re.compile(r"Expected an? (?P<type>[^.]*?)(?=[.]? (?:- |Got|Given)|$)")
@@ -47,7 +94,8 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
         words: The words that were parsed.
     """
     text = " ".join(message.split())
-    keys = PARSER_KEY.findall(text)
+    # the same key twice where a parser wraps its own error
+    keys = list(dict.fromkeys(PARSER_KEY.findall(text)))
     key = ".".join(keys).replace(".init_args", "")
     if keys and keys[0] in CHOICES:
         paths = [
@@ -59,14 +107,28 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
             return _option(keys[0], option["option"], text)
         if missing := NOT_GIVEN.search(text):
             names = ", ".join(f"{keys[0]}.{name.strip()}" for name in (missing["names"] or missing["name"]).split(","))
-            return f"{names}: not given; say it with --{names.split(', ')[0]}, or in a config"
+            kind = found[-1].rpartition(".")[2] if (found := CLASS_PATH.findall(text)) else ""
+            of = f" of {kind}" if keys[0].startswith("trainer.") else ""
+            return f"{names}{of}: not given; say it with --{names.split(', ')[0]}, or in a config"
+        if keys[0].startswith("trainer.") and "is abstract" in text and (nested := NESTED.search(text)):
+            names = ", ".join(sorted(_subclasses(CHOICES[keys[0]])))
+            typed = f"{keys[0]}.{nested['key']} {nested['value']}"
+            return f"{typed}: a setting of no class; choose one first with --{keys[0]}, of {names}"
         if len(keys) == 1 and (name := NO_CLASS.search(text)):
             return _class(keys[0], name["name"] or name["other"])
     if unknown := NO_KEY.search(text):
         return _key(unknown["typed"] or ".".join(filter(None, (unknown["group"], unknown["option"]))), _keys(parser))
+    if words_alone := re.search(r"unrecognized arguments: (?P<word>[^-\s]\S*)", text):
+        word = words_alone["word"]
+        meant = f"did you mean --data.root {quoted(word)}?" if Path(word).exists() else "every setting has a name"
+        return f"{word}: no option stands before it; {meant}"
     if choices := _choices(key, parser):
         given = GIVEN.findall(text) or re.findall(rf"--{re.escape(key)}[ =](\S+)", " ".join(words))
-        return f"{' '.join([key, *given[:1]])}: must be one of {', '.join(choices)}"
+        return f"{' '.join([key, *given[:1]])}: {_near((given or [''])[0], choices)}must be one of {', '.join(choices)}"
+    if keys and (group := NO_GROUP.search(text)):
+        below = [name.removeprefix(f"{key}.") for name in sorted(_keys(parser)) if name.startswith(f"{key}.")]
+        names = ", ".join(name for name in below if "." not in name)
+        return f"{key} {group['value']}: is a group of settings, not a value; it has {names}"
     expected = [kind for kind in EXPECTED.findall(text) if "NoneType" not in kind]
     given = GIVEN.findall(text)
     if key and expected and given:
@@ -86,14 +148,16 @@ def known(error: Exception) -> str | None:
 
 
 def _class(key: str, typed: str) -> str:
+    if key == "data" and Path(typed).expanduser().exists():
+        return f"data {typed}: is a path, not a class; did you mean --data.root {quoted(typed)}?"
     names = sorted(_subclasses(CHOICES[key]))
     near = _near(typed.rpartition(".")[2], names)
     return f"{key} {typed}: there is no such class; {near}there are {', '.join(names)}"
 
 
 def _option(key: str, option: str, message: str) -> str:
-    found = CLASS_PATH.findall(message)
-    kind: type | None = _subclasses(CHOICES[key]).get(found[-1].rpartition(".")[2]) if found else None
+    found = [path.rpartition(".")[2] for path in CLASS_PATH.findall(message)]
+    kind = next((_subclasses(CHOICES[key])[name] for name in found if name in _subclasses(CHOICES[key])), None)
     if kind is None:
         return f"{key}.{option}: not a setting of the class chosen"
     taken = [name for name in _arguments(kind) if name not in LATE]
@@ -108,6 +172,9 @@ def _arguments(kind: type) -> list[str]:
 
 
 def _key(typed: str, keys: set[str]) -> str:
+    word = typed.lstrip("-").replace("-", "_")
+    if word in SYNONYMS:
+        return f"{typed}: there is no such setting; did you mean --{SYNONYMS[word]}?"
     parts = typed.split(".")
     known = 0
     while known < len(parts) and ".".join(parts[: known + 1]) in keys:
@@ -116,7 +183,7 @@ def _key(typed: str, keys: set[str]) -> str:
     siblings = {
         key.removeprefix(f"{parent}.").split(".")[0] for key in keys if key.startswith(f"{parent}." if parent else "")
     }
-    near = difflib.get_close_matches(parts[known] if known < len(parts) else "", siblings, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(parts[known] if known < len(parts) else "", siblings, n=1, cutoff=0.7)
     meant = ".".join([*parts[:known], *near, *parts[known + 1 :]])
     if meant not in keys:
         meant = ".".join([*parts[:known], *near])
@@ -131,7 +198,17 @@ def _near(typed: str, names: Iterable[str]) -> str:
 
 def _choices(key: str, parser: ArgumentParser) -> list[str]:
     kinds = [getattr(action, "_typehint", None) for action in parser._actions if action.dest == key]
-    return [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    return list(dict.fromkeys(choice for kind in kinds for choice in _literals(kind)))
+
+
+def _literals(kind: Any) -> list[str]:
+    """The words that a type allows, where it allows no more than words, numbers and none."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return [str(part) for part in parts]
+    if origin in (Union, UnionType) and all(get_origin(part) is Literal or part in (NoneType, bool) for part in parts):
+        return [word for part in parts for word in (["true", "false"] if part is bool else _literals(part))]
+    return []
 
 
 def _keys(parser: ArgumentParser) -> set[str]:
@@ -146,7 +223,9 @@ def _subclasses(base: type) -> dict[str, type]:
     found: dict[str, type] = {}
     kinds: list[type] = base.__subclasses__()
     for kind in kinds:
-        if not inspect.isabstract(kind):
+        # of Lightning's, those that it shows; of ours, those that a config may name
+        hidden = kind.__name__.startswith(("_", "Base", "Dummy")) or kind.__module__.startswith("vitcli.train")
+        if not inspect.isabstract(kind) and not hidden:
             found[kind.__name__] = kind
         found |= _subclasses(kind)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import vitcli
+from vitcli.names import at_home
 
 HERE = Path(vitcli.__file__).parent
 # a wheel holds them inside the package, a clone beside it
@@ -23,24 +24,27 @@ def shipped() -> dict[str, Path]:
     return {name: found[name] for name in sorted(found, key=lambda name: (name.count("/"), name))}
 
 
-def with_paths(words: Sequence[str]) -> list[str]:
-    """The words of a command line with the path of each shipped config in place of its short name.
+def configs_first(words: Sequence[str]) -> list[str]:
+    """The words of a command line with its configs at the front, so that what else is typed wins over them.
 
-    A file of the path that was typed comes first. What is neither stays as it was typed, for the message.
+    Among themselves configs stay in their order. The short name of a shipped config becomes its path, unless there is
+    a file of that name; what is neither stays as it was typed, for the message.
 
     Args:
         words: The words after the verb.
     """
-    found: list[str] = []
-    for number, word in enumerate(words):
+    configs: list[str] = []
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
         option, equals, value = word.partition("=")
-        if number and words[number - 1] in OPTIONS:
-            found.append(_path(word))
-        elif equals and option in OPTIONS:
-            found.append(f"{option}={_path(value)}")
+        if option not in OPTIONS:
+            others.append(word)
+        elif equals:
+            configs += [f"{option}={_path(value)}"]
         else:
-            found.append(word)
-    return found
+            configs += [option, *(_path(value) for value in [next(rest, None)] if value is not None)]
+    return configs + others
 
 
 def nearest(typed: str, option: str = "") -> str:
@@ -55,4 +59,5 @@ def nearest(typed: str, option: str = "") -> str:
 
 
 def _path(typed: str) -> str:
+    typed = at_home(typed)
     return typed if Path(typed).is_file() else str(shipped().get(typed, typed))

@@ -71,6 +71,7 @@ OPTIONS = {
     "--run.name": "name of the run's folder; by default the config's",
     "--run.dir": "folder that holds the runs",
     "--predictions.path": "where the table goes; by default into the run's folder",
+    "--predictions.escape_formulas": "true: no cell is a formula to a spreadsheet",
     "--seed_everything": "seed of the whole run",
 }
 
@@ -87,6 +88,9 @@ CHOICES = {
     "--pool": ("cls", "mean", "mean_patches"),
     "--activation": ("gelu", "gelu_tanh", "quick_gelu"),
 }
+
+# what other tools call it
+SYNONYMS = {"train": "fit", "eval": "test", "evaluate": "test", "infer": "predict", "inference": "predict"}
 
 COMMON = ("--config", "--data", "--data.root", "--data.batch_size", "--data.num_workers")
 DEVICES = ("--trainer.precision", "--trainer.accelerator", "--trainer.devices")
@@ -115,28 +119,31 @@ VERBS = {
             "--seed_everything",
         ),
         (
-            "vitcli fit --data.root photos/ --trainer.max_epochs 20",
+            "vitcli fit photos/ --trainer.max_epochs 20",
             "vitcli fit --config cats_dogs --data.root photos/ --model.net.backend Linformer",
             "vitcli fit --ckpt_path runs/cats_dogs --trainer.max_epochs 40     (resume, or go on for longer)",
         ),
         "A run lies in runs/<name>/: config.yaml, checkpoints/{last,best}.ckpt, metrics.csv. "
         "A second run of the same name becomes <name>-2.",
+        positional="[IMAGES]",
         trains=True,
     ),
     "validate": Verb(
         TRAINER,
         "score a checkpoint on the validation images",
         ("--ckpt_path", *COMMON, *DEVICES),
-        ("vitcli validate --ckpt_path runs/cats_dogs",),
+        ("vitcli validate runs/cats_dogs",),
         FROM_CHECKPOINT,
+        positional="[RUN] [IMAGES]",
         trains=True,
     ),
     "test": Verb(
         TRAINER,
         "score a checkpoint on the test images",
         ("--ckpt_path", *COMMON, *DEVICES, "--predictions.path"),
-        ("vitcli test --ckpt_path runs/cats_dogs", "vitcli test --ckpt_path runs/cats_dogs --data.root others/"),
+        ("vitcli test runs/cats_dogs", "vitcli test runs/cats_dogs others/"),
         FROM_CHECKPOINT,
+        positional="[RUN] [IMAGES]",
         trains=True,
     ),
     "predict": Verb(
@@ -150,9 +157,11 @@ VERBS = {
             "--data.num_workers",
             *DEVICES,
             "--predictions.path",
+            "--predictions.escape_formulas",
         ),
-        ("vitcli predict --ckpt_path runs/cats_dogs --data.root holiday/",),
+        ("vitcli predict runs/cats_dogs holiday/", "vitcli predict runs/cats_dogs/checkpoints/last.ckpt photo.jpg"),
         "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.",
+        positional="[RUN] [IMAGES]",
         trains=True,
     ),
     "import": Verb(
@@ -221,8 +230,8 @@ def overview() -> str:
         f"verbs:\n{verbs}\n\n"
         "example:\n"
         f"  {VERBS['fit'].examples[0]}\n"
-        "  vitcli test --ckpt_path runs/photos\n"
-        "  vitcli predict --ckpt_path runs/photos --data.root holiday/\n\n"
+        "  vitcli test runs/photos\n"
+        "  vitcli predict runs/photos holiday/\n\n"
         "vitcli VERB -h shows a verb's usual options, vitcli VERB --help-all all of them, vitcli --version the version."
     )
 
@@ -255,6 +264,6 @@ def help_of(option: str, verb: Verb) -> str:
 
 def unknown_verb(word: str) -> str:
     """One line on a first word that is no verb."""
-    near = difflib.get_close_matches(word, VERBS, n=1)
+    near = [SYNONYMS[word]] if word in SYNONYMS else difflib.get_close_matches(word, VERBS, n=1, cutoff=0.7)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return f"{word!r} is not a verb; {meant}There are {', '.join(VERBS)}; see vitcli --help"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Literal
@@ -10,13 +11,14 @@ from typing import Any, Literal
 import numpy as np
 
 from vitcli.data.batches.datamodule import Batches, Split
-from vitcli.errors import ConfigError
+from vitcli.errors import ConfigError, DataError
 from vitcli.images.cache.copies import Ready, Shrunk
 from vitcli.images.cache.store import Cache, stored
 from vitcli.images.index.listing import Listing
 from vitcli.images.index.look_through import check_errors, unusable
 from vitcli.images.index.quarantine import read_quarantine
 from vitcli.machine.threads import cores
+from vitcli.names import printable
 from vitcli.run import CACHE, RunOptions
 
 OnError = Literal["skip", "fail"]
@@ -67,10 +69,12 @@ class ImageData(Batches, ABC):
             raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1]; give a share such as 0.05")
         self.cache: Cache = cache
         self.cache_size = cache_size
-        self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir)
+        self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir).expanduser()
         self.on_error = on_error
         self.max_errors = max_errors
-        self.quarantined = frozenset() if quarantine is None else read_quarantine(quarantine)
+        # the division of the run that goes on, or is scored, where it has one; to be set before setup
+        self.kept_division: Path | None = None
+        self.quarantined = frozenset() if quarantine is None else read_quarantine(os.path.expanduser(quarantine))
         # what fit leaves out, by split: path and reason
         self.left_out: dict[Split, dict[str, str]] = {}
         self._listings: dict[Split, Listing] = {}
@@ -95,6 +99,16 @@ class ImageData(Batches, ABC):
 
     def look_through(self, split: Split) -> None:
         """Inspect every file of a split that was not inspected yet, so that unreadable ones are known."""
+
+    def keep_division(self, file: Path) -> None:
+        """Write which images are for train, val and test, where they are files: another command keeps to it.
+
+        Args:
+            file: The table, which becomes ``kept_division`` of that command's data.
+        """
+
+    def look_for_leaks(self) -> None:
+        """Note for the user what lies in train and in val or test too, where the samples are files."""
 
     def listing(self, split: Split) -> Listing:
         """The samples of a split, scanned at the first call and kept.
@@ -139,8 +153,32 @@ class ImageData(Batches, ABC):
             self.listing(split)
         for split in SPLITS_OF_STAGE[stage] if stage == "fit" else ():
             self._settle(split)
+        if stage == "fit":
+            self._check_left()
+            self.look_for_leaks()
+        for split in SPLITS_OF_STAGE[stage] if stage == "fit" else ():
             self._store(split)
         self._ready.add(stage)
+
+    def _check_left(self) -> None:
+        """Check that what is unusable leaves something to tell apart, and tell which classes it took whole.
+
+        Raises:
+            DataError: Fewer than two classes have an image for training.
+        """
+        if not self.left_out.get("train"):
+            return
+        left = np.bincount(self.listing("train").labels, minlength=len(self.classes))
+        gone = [printable(name) for name, count in zip(self.classes, left.tolist(), strict=True) if not count]
+        named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        path, reason = next(iter(self.left_out["train"].items()))
+        why = f"all of its images are left out ({printable(path)}: {reason}, ...)"
+        if len(self.classes) - len(gone) < 2:
+            raise DataError(f"data.root {self.place}: no image for train in {named}; {why}; see vitcli check")
+        if gone:
+            self._notice(
+                f"no image left for train in {named}: the net cannot learn {'it' if len(gone) == 1 else 'them'}"
+            )
 
     def _settle(self, split: Split) -> None:
         """Inspect every image of a split, and leave out what is unusable."""
@@ -163,7 +201,7 @@ class ImageData(Batches, ABC):
         side = self.cache_size or math.ceil(max(self.preprocess.size) / math.sqrt(self.augment.crop_scale[0]))
         self._listings[split] = stored(
             listing,
-            Shrunk(side) if split == "train" else Ready(self.preprocess),
+            Shrunk(side, self.preprocess.white) if split == "train" else Ready(self.preprocess),
             self.cache,
             folder=self.kept_in,
             owner=f"{split} of {self.place}",

@@ -52,3 +52,28 @@ class Exit:
             # a pipe closed by its reader: Python reports that when it ends
             return
         os._exit(self.code)
+
+
+def open_streams() -> None:
+    """Make stdout and stderr writable, whatever they were started with.
+
+    A daemon may start a program with closed ones, whose place the next file that is opened would take. Characters that
+    the terminal's encoding lacks are written with backslashes.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 -- for the process
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def close_stdout() -> None:
+    """Send what is still buffered for stdout nowhere: its reader has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

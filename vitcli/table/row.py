@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,13 +18,13 @@ class Row:
     Args:
         path: Relative to the root, with ``/``.
         label: Name of the true class; empty when unknown.
-        predicted: Name of the predicted class; empty when the image could not be read.
+        predicted: Name of the predicted class; empty when the image could not be read, or the net gave no number.
         confidence: Probability of the predicted class, in [0, 1].
         probabilities: One per class, in the order of the model's classes.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
         status: ``ok`` or ``error``.
-        error: Why the image could not be read; empty when it could.
+        error: Why there is no prediction, such as an image that could not be read; empty when there is one.
     """
 
     path: str
@@ -49,21 +50,36 @@ BEFORE = _NAMES[: _NAMES.index("probabilities")]
 AFTER = _NAMES[_NAMES.index("probabilities") + 1 :]
 
 
+# What spreadsheets take for a formula. It stands behind apostrophes, if there are any.
+FORMULA = re.compile("'*[-=+@\\t\\r\\n]")
+ESCAPED = re.compile("'+[-=+@\\t\\r\\n]")
+
+
 def header(classes: Sequence[str]) -> list[str]:
     """The columns of a table of these classes."""
     return [*BEFORE, *(f"{PROBABILITY}{name}" for name in classes), *AFTER]
 
 
-def to_cells(row: Row, classes: int) -> list[str]:
+def to_cells(row: Row, classes: int, *, escape_formulas: bool = False) -> list[str]:
     """A row as the cells of a table; numbers that are not known are empty, probabilities have seven digits.
+
+    Words that begin like a formula begin with an apostrophe if that is wanted. Those that begin with apostrophes and
+    then like a formula have one apostrophe more in every table, so that ``from_cells`` gives back what it was given.
 
     Args:
         row: What was found of an image.
         classes: How many there are.
+        escape_formulas: Whether a spreadsheet shall find no formula in the cells.
     """
-    probabilities = [_cell(probability) for probability in row.probabilities] or [""] * classes
-    before, after = ([_cell(getattr(row, name)) for name in names] for names in (BEFORE, AFTER))
+    begins = FORMULA if escape_formulas else ESCAPED
+    probabilities = [_cell(probability, begins) for probability in row.probabilities] or [""] * classes
+    before, after = ([_cell(getattr(row, name), begins) for name in names] for names in (BEFORE, AFTER))
     return [*before, *probabilities, *after]
+
+
+def unescaped(cell: str) -> str:
+    """The words of a cell, without the apostrophe that ``to_cells`` has put before them."""
+    return cell[1:] if ESCAPED.match(cell) else cell
 
 
 def from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
@@ -75,7 +91,7 @@ def from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
     """
     told = dict(zip(names, cells, strict=True))
     known: dict[str, Any] = {
-        name: (_NUMBERS[name](told[name]) if told[name] else None) if name in _NUMBERS else told[name]
+        name: (_NUMBERS[name](told[name]) if told[name] else None) if name in _NUMBERS else unescaped(told[name])
         for name in (*BEFORE, *AFTER)
         if name in told
     }
@@ -91,7 +107,9 @@ def read_rows(table: Path) -> Iterator[Row]:
         yield from (from_cells(names, cells) for cells in reader)
 
 
-def _cell(value: str | float | int | None) -> str:
+def _cell(value: str | float | int | None, begins: re.Pattern[str]) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return f"'{value}" if begins.match(value) else value
     return f"{value:.7g}" if isinstance(value, float) else str(value)

@@ -25,7 +25,8 @@ def weights_of(said: ClassWeights, classes: tuple[str, ...], labels: Tensor) -> 
     if said == "auto":
         return auto_weights(torch.bincount(labels, minlength=len(classes)))
     assert isinstance(said, dict)
-    return torch.tensor([float(said.get(name, 1.0)) for name in classes])
+    by_name = {str(name): weight for name, weight in said.items()}
+    return torch.tensor([float(by_name.get(name, 1.0)) for name in classes])
 
 
 def auto_weights(counts: Tensor) -> Tensor:
@@ -39,8 +40,16 @@ def check_weights(weights: ClassWeights, classes: tuple[str, ...]) -> None:
     Raises:
         ConfigError: One is not.
     """
-    for name, weight in weights.items() if isinstance(weights, dict) else ():
-        if name not in classes:
-            raise ConfigError(f"model.class_weights {name!r}: is none of the classes {', '.join(classes[:20])}")
+    if not isinstance(weights, dict):
+        return
+    # YAML reads the class 0 as a number
+    keys: list[object] = list(weights)
+    for key in keys:
+        if str(key) not in classes:
+            quotes = "" if isinstance(key, str) else "; YAML reads it as no name, so put the class in quotes"
+            raise ConfigError(f"model.class_weights {key!r}: is none of the classes {', '.join(classes[:20])}{quotes}")
+        if list(map(str, keys)).count(str(key)) > 1:
+            raise ConfigError(f"model.class_weights {key!r}: names the class {key} twice; keep one of its weights")
+    for name, weight in weights.items():
         if not 0 < weight < float("inf"):
             raise ConfigError(f"model.class_weights {name!r} {weight}: must be a finite number above 0; 1 is usual")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import lightning.pytorch as pl
@@ -17,9 +18,10 @@ import vitcli
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
 from vitcli.preprocess import Preprocess
+from vitcli.run import resolve_checkpoint
 from vitcli.train.balance import ClassWeights, check_weights, weights_of
 from vitcli.train.compiled import check_compiler, is_graphed
-from vitcli.train.metrics import collection, mean_loss, record
+from vitcli.train.metrics import collection, mean_loss, never_right, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
 from vitcli.weights.checkpoint import read_checkpoint
 
@@ -143,23 +145,33 @@ class Classifier(pl.LightningModule):
         """The classifier of a checkpoint, on the CPU and in eval mode; it needs no other argument.
 
         Args:
-            checkpoint_path: A file that fit has written.
+            checkpoint_path: A file that fit has written, or a run's folder, of which it is the best one, else the last.
             args: Nothing; the checkpoint says it all.
             kwargs: Nothing.
 
         Raises:
             TypeError: Any other argument was given.
-            WeightsError: The file is not a vitcli checkpoint, is cut short, or its tensors do not fit.
+            WeightsError: There is no such file or folder, it holds no vitcli checkpoint, the file is cut short, or its
+                tensors do not fit.
         """
         if args or kwargs:
             raise TypeError("load_from_checkpoint takes the path alone: net, classes and preprocess are in the file")
-        checkpoint = read_checkpoint(checkpoint_path)
+        path = Path(checkpoint_path)
+        if not path.exists():
+            raise WeightsError(
+                f"checkpoint_path {path}: no such file or folder; name a .ckpt file or a run's folder "
+                f"(now in {Path.cwd()})"
+            )
+        if path.is_dir():
+            # with a slash, because 'last' and 'best' alone are words of the command line
+            path = resolve_checkpoint(f"{path}/", "test", run=None, wished="")
+        checkpoint = read_checkpoint(path)
         classifier = cls.from_settings(checkpoint["hyper_parameters"])
         try:
             classifier.load_state_dict(checkpoint["state_dict"])
         except RuntimeError as error:
             summary = " ".join(str(error).split())[:300]
-            raise WeightsError(f"{checkpoint_path}: its tensors do not fit its own settings: {summary}") from error
+            raise WeightsError(f"{path}: its tensors do not fit its own settings: {summary}") from error
         classifier.eval()
         return classifier
 
@@ -256,7 +268,8 @@ class Classifier(pl.LightningModule):
         assert isinstance(loss, MeanMetric)
         assert isinstance(metrics, MetricCollection)
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
-        record(metrics, logits.softmax(dim=1), labels)
+        probabilities = logits.softmax(dim=1)
+        record(metrics, probabilities if stage == "train" else never_right(probabilities, labels), labels)
         if stage in self.logged:
             return
         # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,

@@ -99,6 +99,20 @@ def record(metrics: MetricCollection, probabilities: Tensor, labels: Tensor) -> 
             metric.update(probabilities, labels)
 
 
+def never_right(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Probabilities (batch, classes), of which rows that are no numbers (NaN) count as wrong in every metric.
+
+    The largest of them would be the first class's, which may be the label's; the accuracy of a net that has diverged
+    would be the share of that class. Nothing is asked of the device.
+
+    Args:
+        probabilities: (batch, classes), float32.
+        labels: (batch,), int64.
+    """
+    wrong = torch.ones_like(probabilities).scatter_(1, labels[:, None], 0.0)
+    return torch.where(probabilities.isfinite().all(dim=1, keepdim=True), probabilities, wrong)
+
+
 def mean_loss() -> MeanMetric:
     """The mean over images, not over batches: the last, smaller batch counts for what it holds."""
     return MeanMetric(nan_strategy="disable")

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from vitcli.errors import NoHeadError, WeightsError
+from vitcli.names import quoted
 from vitcli.net import build
 from vitcli.net.resample import Resampling
 from vitcli.weights.checkpoint import is_flat, names_class, read_checkpoint
@@ -36,7 +37,7 @@ def open_pretrained(spec: str, *, to_train: bool = False, **said: Any) -> Pretra
         if not to_train:
             raise WeightsError(
                 f"weights {spec}: hold no head, so they know no classes; train one with "
-                f"vitcli fit --weights {spec} --data.root photos"
+                f"vitcli fit --weights {quoted(spec)} --data.root photos"
             ) from error
         # one of any width, which the training leaves behind
         return _opened(spec, said | {"classes": 1})

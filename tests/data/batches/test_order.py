@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vitcli.data.batches.order import (
     Plan,
+    Sampler,
     Spot,
     balanced,
     epoch_length,
@@ -96,3 +97,14 @@ def test_evaluation_batches_are_in_order_and_not_padded() -> None:
     plan = evaluation_batches(5, batch_size=2)
     assert [[spot.position for spot in key.spots] for key in plan] == [[0, 1], [2, 3], [4]]
     assert evaluation_batches(1, batch_size=2, rank=1, world=2) == []
+
+
+@pytest.mark.parametrize(("sampler", "repeats"), [("shuffle", 1), ("balanced", 1), ("shuffle", 3), ("balanced", 2)])
+def test_every_epoch_has_the_order_of_the_first_one_where_that_is_wanted(sampler: Sampler, repeats: int) -> None:
+    def order(epoch: int, *, same: bool) -> list[Spot]:
+        return training_order(
+            labels(20, 5), seed=2, epoch=epoch, sampler=sampler, repeats=repeats, same_each_epoch=same
+        )
+
+    assert order(0, same=True) == order(1, same=True) == order(7, same=True) == order(0, same=False)
+    assert order(1, same=False) != order(0, same=False)

@@ -17,6 +17,7 @@ from torch import Tensor
 from vitcli.data.augment.augment import Augment
 from vitcli.data.batches.samples import Batch
 from vitcli.data.layouts.shapes import ShapesData
+from vitcli.errors import ConfigError
 from vitcli.preprocess import Preprocess
 
 BATCHES = 4
@@ -149,6 +150,30 @@ def test_accumulated_steps_are_resumed_at_the_right_batch(straight: Seen, tmp_pa
     file = tmp_path / "step.ckpt"
     stopped = run(max_steps=3, accumulate_grad_batches=2, callbacks=[SaveAfter(3, file)]).seen
     assert stopped + run(resume=file, accumulate_grad_batches=2).seen == straight
+
+
+@pytest.mark.parametrize("share", [1, 2, 1.0])
+def test_a_run_that_learns_batches_by_heart_is_shown_the_same_images_each_epoch(share: float) -> None:
+    seen = run(overfit_batches=share).seen
+    epochs = [[indices for e, indices, _ in seen if e == epoch] for epoch in range(EPOCHS)]
+    assert len(epochs[0]) == (share if isinstance(share, int) else BATCHES)
+    assert epochs[0] == epochs[1] == epochs[2]
+    # only the order is fixed: what is drawn for a picture stays another each epoch
+    assert len({digest for _, _, digest in seen}) == len(seen)
+
+
+@pytest.mark.parametrize("step", range(1, 2 * EPOCHS))
+def test_a_run_that_learns_batches_by_heart_is_resumed_with_its_next_images(tmp_path: Path, step: int) -> None:
+    file = tmp_path / "step.ckpt"
+    stopped = run(overfit_batches=2, max_steps=step, callbacks=[SaveAfter(step, file)]).seen
+    assert stopped + run(overfit_batches=2, resume=file).seen == run(overfit_batches=2).seen
+
+
+def test_an_epoch_of_batches_learnt_by_heart_is_not_gone_on_with_as_another(tmp_path: Path) -> None:
+    file = tmp_path / "step.ckpt"
+    run(overfit_batches=2, max_steps=3, callbacks=[SaveAfter(3, file)])
+    with pytest.raises(ConfigError, match=r"^trainer\.overfit_batches: is not set, but was when .*; go on with"):
+        run(resume=file)
 
 
 def test_lightning_does_not_warn_that_the_loader_could_not_resume(tmp_path: Path) -> None:

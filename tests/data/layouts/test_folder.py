@@ -20,6 +20,8 @@ from vitcli.images.source.entries import Entries, Entry
 CATS = [f"cat/{number}.png" for number in range(1, 13)]
 DOGS = [f"dog/{number}.png" for number in range(1, 5)]
 
+SPLIT_LINKS = ("train/cat", "train/dog", "val/cat", "val/dog")
+
 
 def error(data: FolderData, split: Any) -> str:
     with pytest.raises(DataError) as caught:
@@ -63,8 +65,22 @@ def test_one_root_is_divided_class_by_class_without_overlap(tmp_path: Path, writ
     assert [listing.labels.tolist().count(0) for listing in listings] == [6, 3, 3]
     assert [listing.labels.tolist().count(1) for listing in listings] == [2, 1, 1]
     assert sorted(path for listing in listings for path in listing.paths) == sorted(CATS + DOGS)
-    assert pairs(data.listing("predict")) == pairs(data.listing("test"))
     assert data.notices == [f"left out of {tmp_path}: 1 (file outside of a class folder)"]
+
+
+def test_predict_lists_every_image_of_the_root(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images(*CATS, *DOGS, "owl/1.png", "stray.png")
+    data = FolderData(str(tmp_path), classes=("dog", "cat"))
+    listed = dict(pairs(data.listing("predict")))
+    assert listed == dict.fromkeys(CATS, 1) | dict.fromkeys(DOGS, 0) | {"owl/1.png": -1, "stray.png": -1}
+    assert data.notices == ["2 images with no label that the model knows: predicted without one"]
+
+
+def test_predict_lists_every_split_and_what_lies_beside(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images("train/a/1.png", "train/b/1.png", "val/a/2.png", "test/b/3.png", "more/a/4.png")
+    listed = dict(pairs(FolderData(str(tmp_path), classes=("a", "b")).listing("predict")))
+    expected = {"train/a/1.png": 0, "train/b/1.png": 1, "val/a/2.png": 0, "test/b/3.png": 1, "more/a/4.png": -1}
+    assert listed == expected
 
 
 def test_split_folders_are_taken_as_they_are_at_any_depth(tmp_path: Path, write_images: Callable[..., None]) -> None:
@@ -162,6 +178,43 @@ def test_a_folder_of_nothing_but_links_says_how_they_are_followed(
     )
     data = FolderData(str(root), val_fraction=0, test_fraction=0, follow_links=True)
     assert pairs(data.listing("train")) == [("cat/1.png", 0), ("dog/1.png", 1)]
+
+
+@pytest.mark.parametrize("folders", [("cat", "dog"), ("train/cat", "train/dog"), ("dog",), SPLIT_LINKS])
+def test_class_folders_that_are_links_say_how_they_are_followed(
+    folders: tuple[str, ...], tmp_path: Path, write_images: Callable[..., None]
+) -> None:
+    write_images("elsewhere/cat/1.png", "elsewhere/dog/2.png", "root/cat/3.png" if len(folders) == 1 else "else/3.png")
+    root = tmp_path / "root"
+    for path in folders:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).symlink_to(tmp_path / "elsewhere" / path.split("/")[-1])
+    with pytest.raises(DataError, match=r"; [12] links? there (is|are) left out; data.follow_links true follows them$"):
+        FolderData(str(root)).find_classes()
+    assert FolderData(str(root), follow_links=True).find_classes() == ("cat", "dog")
+
+
+def test_a_train_folder_that_is_a_link_says_so(tmp_path: Path, write_images: Callable[..., None]) -> None:
+    write_images("elsewhere/cat/1.png", "elsewhere/dog/2.png", "root/val/cat/3.png", "root/val/dog/3.png")
+    (tmp_path / "root" / "train").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"has val but no train; 1 link there is left out; data.follow_links true"):
+        FolderData(str(tmp_path / "root")).find_classes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        ("NEF", "2 files end in .nef; raw photos: convert them to JPEG"),
+        ("jxl", "2 files end in .jxl; convert them to PNG"),
+    ],
+)
+def test_pictures_that_are_not_read_are_named_with_the_remedy(ending: str, message: str, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"1.{ending}").write_bytes(b"picture")
+    assert f"data.root ROOT: no images for train in cat, dog; {message}" in error(FolderData(str(tmp_path)), "train")
+    with pytest.raises(DataError, match=f"no images in it; {message}"):
+        FolderData(str(tmp_path), classes=("cat", "dog")).listing("predict")
 
 
 def test_a_class_of_the_model_without_a_train_folder_is_named(

@@ -74,11 +74,11 @@ def test_workers_and_threads_read_the_same_store(photos: Path) -> None:
 
 def test_no_copy_is_coarser_than_the_smallest_crop_asks_for(photos: Path) -> None:
     fit(photos)
-    (folder,) = [name for name in stores(photos) if "Shrunk(side=32)" in about(photos, name)["copy"]]
+    (folder,) = [name for name in stores(photos) if "Shrunk(side=32, white=None)" in about(photos, name)["copy"]]
     sizes = np.load(photos / "kept" / folder / "sizes.npy")
     assert sizes.tolist() == [[32, 48, 60, 90]] * 12
     fit(photos, cache_size=20)
-    (folder,) = [name for name in stores(photos) if "Shrunk(side=20)" in about(photos, name)["copy"]]
+    (folder,) = [name for name in stores(photos) if "Shrunk(side=20, white=None)" in about(photos, name)["copy"]]
     assert np.load(photos / "kept" / folder / "sizes.npy")[0].tolist() == [20, 30, 60, 90]
 
 

@@ -220,3 +220,62 @@ def test_clean_photos_have_no_findings(shared_data: Path, here: Path) -> None:
         assert main(["check", str(shared_data / name)]) in (0, 3)
         content = json.loads(Path(f"runs/check-{name}/check.json").read_text())
         assert not {"unreadable", "truncated", "suspicious"} & {finding["kind"] for finding in content["findings"]}
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_the_same_picture_at_another_size_in_one_split_is_found(factor: int, clean: Path) -> None:
+    for place in (1, 2):
+        small = Image.open(clean / "train" / "cat" / "1.jpg").resize((120 // factor, 90 // factor))
+        small.save(clean / "train" / "cat" / f"small{place}.jpg", quality=90 - place)
+    found = kinds(checked("photos", code=3))["near-duplicate"]
+    assert [each["path"] for each in found["images"][0]] == [
+        f"train/cat/{name}.jpg" for name in ("1", "small1", "small2")
+    ]
+    assert found["what"].startswith("1 time the same picture more than once, such as train/cat/1.jpg = ")
+
+
+def test_the_same_picture_in_two_classes_of_one_split_is_a_conflict(clean: Path) -> None:
+    Image.open(clean / "val" / "cat" / "1.jpg").resize((60, 45)).save(clean / "val" / "dog" / "again.png")
+    found = kinds(checked("photos", code=3))["near-duplicate conflict"]
+    assert [each["path"] for each in found["images"][0]] == ["val/cat/1.jpg", "val/dog/again.png"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ((), "no images; name a folder, an archive or a table of images"),
+        (("notes.txt",), "no images; name a folder, an archive or a table of images"),
+        (("a.NEF", "b.nef"), "no images; 2 files end in .nef; raw photos: convert them to JPEG"),
+        (("cat/a.svg", "dog/b.svg"), "no images; 2 files end in .svg; convert them to PNG"),
+    ],
+)
+def test_a_set_without_images_is_a_finding(files: tuple[str, ...], words: str, here: Path) -> None:
+    (here / "photos").mkdir()
+    for name in files:
+        (here / "photos" / name).parent.mkdir(exist_ok=True)
+        (here / "photos" / name).write_bytes(b"picture")
+    assert kinds(checked("photos", code=3))["empty"]["what"] == words
+
+
+@pytest.mark.parametrize(("count", "name"), [(60, "species"), (13, "a_class_of_a_long_name"), (1000, "n")])
+def test_many_classes_are_told_in_lines_that_fit(
+    count: int, name: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(0, (20, 20)).save(here / "one.png")
+    for number in range(count):
+        folder = here / "photos" / f"{name}_{number}"
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes((here / "one.png").read_bytes())
+    content = checked("photos", "--data.val_fraction=0", "--data.test_fraction=0", code=3)
+    assert len(content["counts"]["train"]) == count
+    out = capsys.readouterr().out.splitlines()
+    assert f"  train: {count:,} images of {count:,} classes, 1 ({name}_0) to 1 ({name}_0) each" in out
+    assert "check.json counts each class" in out
+    assert max(map(len, out[: out.index("check.json counts each class") + 1])) <= 120
+
+
+def test_one_image_is_no_images(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "photos").mkdir()
+    photo(0, (20, 20)).save(here / "photos" / "one.png")
+    checked("photos", code=0)
+    assert "photos: 1 image\n" in capsys.readouterr().out

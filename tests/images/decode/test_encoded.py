@@ -101,13 +101,6 @@ def test_16_bit_grey_with_a_transparent_level_shows_it_white(tmp_path: Path) -> 
     assert np.asarray(image)[:, :, 0].tolist() == [[0, 255], [117, 255]]
 
 
-def test_32_bit_grey_within_16_bits_is_scaled_and_beyond_it_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.array([[0, 65535]], dtype=np.int32)).save(tmp_path / "a.tif")
-    Image.fromarray(np.array([[0, 65536]], dtype=np.int32)).save(tmp_path / "b.tif")
-    assert open_image(tmp_path / "a.tif").getpixel((1, 0)) == (255, 255, 255)
-    assert "32-bit grey" in reason(tmp_path / "b.tif")
-
-
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.ones((3, 3), dtype=np.float32)).save(tmp_path / "a.tif")
     assert "floating-point" in reason(tmp_path / "a.tif")

@@ -114,7 +114,8 @@ def test_what_was_seen_before_an_interruption_is_not_looked_at_again(
 def test_a_larger_limit_of_pixels_is_another_verdict(tmp_path: Path, write_photos: Callable[..., None]) -> None:
     write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(10)))
     small = FolderData(str(tmp_path), cache_dir=str(tmp_path / ".kept"), max_pixels=2000, max_errors=1.0)
-    small.setup("fit")
+    with pytest.raises(DataError, match=r": no image for train in a, b; all of its images are left out \("):
+        small.setup("fit")
     assert len(small.left_out["train"]) == 16
     assert set(small.left_out["train"].values()) == {"too large (60 x 40 pixels, at most 0.002 million)"}
     large = FolderData(str(tmp_path), cache_dir=str(tmp_path / ".kept"), max_pixels=3000)

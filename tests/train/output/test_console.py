@@ -34,3 +34,11 @@ def test_the_bar_shows_the_loss_of_a_step_and_reads_it_now_and_then(
     assert list(dict.fromkeys(shown)) == pytest.approx(logged[:values], abs=1e-4)
     drawn = re.findall(r"train/loss_step=([\d.]+)", capsys.readouterr().out)
     assert float(drawn[-1]) == pytest.approx(logged[values - 1], rel=0.01)
+
+
+def test_names_of_unreadable_images_do_nothing_to_a_terminal(photos: Path, capsys: pytest.CaptureFixture[str]):
+    (photos / "val/circle/a\x1b[2J\u202egpj.png").write_bytes(b"no picture")
+    assert main([*FIT, "--data.on_error", "skip", "--data.max_errors", "1"]) == 0
+    told = capsys.readouterr()
+    assert "a\\x1b[2J\\u202egpj.png" in told.err + told.out
+    assert not {"\x1b", "\u202e"} & set(told.err + told.out)

@@ -13,9 +13,16 @@ import yaml
 
 from vitcli.cli.shipped import nearest
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.names import at_home
 from vitcli.run import Run, RunOptions, default_name, find, resolve_checkpoint, run_of
 
+# what the model, or the run, hands to the data
+LINKED = {"preprocess": "model.preprocess", "classes": "model.classes", "seed": "seed_everything"}
 EVALUATING = ("validate", "test", "predict")
+SECTIONS = ("trainer", "model", "data", "run", "checkpoint", "predictions")
+MODEL_SECTIONS = ("net", "preprocess", "optimizer", "schedule")
+# what may also be the name of a class
+CLASSES = ("data", "model.net.backend")
 
 
 @final
@@ -90,6 +97,7 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
         typed = vars(parser.parse_known_args(list(words))[0])
     except argparse.ArgumentError as error:
         raise ConfigError(f"{error.argument_name}: {error.message}") from error
+    _check_linked_words(words)
     said: dict[str, Any] = {}
     for config in typed["config"]:
         said |= _told_by(config)
@@ -100,11 +108,38 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
         verb=verb,
         words=tuple(words),
         configs=tuple(typed["config"]),
-        ckpt_path=None if ckpt_path in {None, "", "null"} else str(ckpt_path),
-        weights=None if weights in {None, "", "null"} else str(weights),
-        run=RunOptions(said.get("run.name"), str(said.get("run.dir") or RunOptions().dir)),
+        ckpt_path=None if ckpt_path in {None, "", "null"} else at_home(str(ckpt_path)),
+        weights=None if weights in {None, "", "null"} else at_home(str(weights)),
+        run=RunOptions(said.get("run.name"), at_home(str(said.get("run.dir") or RunOptions().dir))),
         root=None if root is None else str(root),
     )
+
+
+def check_linked(config: str, content: dict[str, Any]) -> None:
+    """Check that a config sets nothing that follows from another setting, and so would be ignored.
+
+    Args:
+        config: The file, for the message.
+        content: What it holds.
+
+    Raises:
+        ConfigError: It does.
+    """
+    data = content.get("data")
+    typed = {**data, **(data.get("init_args") or {})} if isinstance(data, dict) else {}
+    for name, source in LINKED.items():
+        if typed.get(name) is not None:
+            raise ConfigError(f"--config {config}: data.{name}: follows from {source}; set that instead")
+
+
+def _check_linked_words(words: Sequence[str]) -> None:
+    for word in words:
+        found = re.fullmatch(r"--data(?:\.init_args)?\.(\w+)((?:\.\w+)*)(=.*)?", word)
+        if found and (source := LINKED.get(found[1])):
+            raise ConfigError(
+                f"data.{found[1]}{found[2]}: follows from {source}; set --{source}{found[2]} instead, which holds for "
+                "training and prediction alike"
+            )
 
 
 def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -168,7 +203,28 @@ def load_config(path: str) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see vitcli configs folder")
+    _check_sections(path, content)
     return content
+
+
+def _check_sections(path: str, content: dict[str, Any]) -> None:
+    """Check that what has settings inside holds settings, and is no word, list or nothing.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    data, model = content.get("data"), content.get("model")
+    net = model.get("net") if isinstance(model, dict) else None
+    nested = {
+        **{key: content[key] for key in SECTIONS if key in content},
+        **({f"model.{key}": model[key] for key in MODEL_SECTIONS if key in model} if isinstance(model, dict) else {}),
+        **({"data.init_args": data["init_args"]} if isinstance(data, dict) and "init_args" in data else {}),
+        **({"model.net.backend": net["backend"]} if isinstance(net, dict) and "backend" in net else {}),
+    }
+    for key, value in nested.items():
+        if not isinstance(value, dict) and not (isinstance(value, str) and key in CLASSES):
+            held = "is empty" if value is None else f"is {str(value)[:60]!r}"
+            raise ConfigError(f"--config {path}: {key}: {held}, but has settings inside; give some, or leave it out")
 
 
 def continued_run(checkpoint: Path | None) -> Run | None:

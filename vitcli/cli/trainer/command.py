@@ -5,34 +5,52 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, final
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, set_dumper
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from vitcli.cli.exit import DONE, STOPPED, ended
+from vitcli.cli.exit import DONE, TERMINATED, ended
 from vitcli.cli.parser_errors import known, one_line
-from vitcli.cli.shipped import with_paths
-from vitcli.cli.trainer.arguments import Arguments, base_configs, continued_run, read_arguments
+from vitcli.cli.shipped import configs_first
+from vitcli.cli.trainer.accepted import WhenAccepted
+from vitcli.cli.trainer.arguments import (
+    Arguments,
+    base_configs,
+    check_linked,
+    continued_run,
+    load_config,
+    read_arguments,
+)
 from vitcli.cli.trainer.conflicts import honour
-from vitcli.cli.trainer.left_out import show_images
+from vitcli.cli.trainer.imports import allow, check_imports, take_allowed
+from vitcli.cli.trainer.left_out import left_out_lines, show_images
+from vitcli.cli.trainer.positional import with_options
+from vitcli.cli.trainer.refusals import refusal
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, quieten, take_wandb, trainer_settings
 from vitcli.cli.trainer.summary import describe, outcome
+from vitcli.cli.trainer.whole_help import HelpAll
+from vitcli.cli.trainer.yaml_text import to_yaml
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.machine.atomic import keep_previous
+from vitcli.names import at_home, printable, quoted
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.train.classifier import Classifier
+from vitcli.train.monitors import Monitors
 from vitcli.train.output.console import EpochLines, Unreadable
 from vitcli.train.output.csv_log import MetricsCsv
-from vitcli.train.output.predictions import PredictionWriter
+from vitcli.train.output.predictions import PredictionWriter, check_table
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
+from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.last import Interrupted, KeepLast
 from vitcli.train.safety.reseed import Reseed
 from vitcli.train.safety.write import CheckpointFiles
@@ -41,13 +59,6 @@ from vitcli.weights.checkpoint import read_checkpoint
 from vitcli.weights.imagenet import IMAGENET, imagenet
 from vitcli.weights.open import open_pretrained
 from vitcli.weights.pretrained import Pretrained
-
-CHECKPOINT_DEFAULTS = {
-    "checkpoint.filename": "best",
-    "checkpoint.monitor": "val/accuracy",
-    "checkpoint.mode": "max",
-    "checkpoint.enable_version_counter": False,
-}
 
 
 @final
@@ -60,17 +71,24 @@ class Cli(LightningCLI):
     Args:
         verb: fit, validate, test or predict.
         words: The words after the verb.
+        opened: Packages from which a config may import.
     """
 
-    def __init__(self, verb: str, words: Sequence[str]) -> None:
+    def __init__(self, verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> None:
         self.verb = verb
+        self.opened = opened
         self.arguments: Arguments = read_arguments(verb, words)
+        for config in self.arguments.configs:
+            content = load_config(config)
+            check_imports(config, content, opened)
+            check_linked(config, content)
         self.checkpoint: Path | None = self.arguments.checkpoint()
         self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         weights = None if self.arguments.only_asks else self.arguments.weights
         self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
         self.told: list[str] = []
         self.run: Run | None = None
+        self.curves: MetricsCsv | None = None
         super().__init__(
             Classifier,
             ImageData,
@@ -87,13 +105,12 @@ class Cli(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The sections beside trainer, model and data, and what follows from what."""
-        parser.add_argument("--help-all", action="help", help="Show all options and exit.")
+        parser.add_argument("--help-all", action=HelpAll, help="Show all options and exit.")
         parser.add_argument("--ckpt_path", type=str | None, help="A .ckpt file, a run folder, 'last' or 'best'.")
         parser.add_argument("--weights", type=str | None, help="Weights to start from: a file, timm:NAME, ...")
         parser.add_class_arguments(RunOptions, "run")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
-        parser.set_defaults(CHECKPOINT_DEFAULTS)
         source = "UnlabelledData" if self.verb == "predict" else "FolderData"
         parser.set_defaults({"data": {"class_path": f"vitcli.data.{source}"}})
         parser.link_arguments("model.net.image_size", "model.preprocess.size", compute_fn=_both_sides)
@@ -106,6 +123,8 @@ class Cli(LightningCLI):
         """Parse the words over what the run and its checkpoint say; read the classes of a new run from its folders."""
         settings = self.saved.get("hyper_parameters", {})
         bases = base_configs(self.arguments, self.checkpoint, settings)
+        for base in bases:
+            check_imports(f"(of {self.checkpoint})", {**base, "model": None}, self.opened)
         if self.pretrained is not None:
             bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
@@ -119,6 +138,19 @@ class Cli(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
+        try:
+            self._build()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Remove the folder of a run that was refused before it began; one that holds anything stays."""
+        if self.run is not None and not self.accepted.is_accepted:
+            with suppress(OSError):
+                self.run.folder.rmdir()
+
+    def _build(self) -> None:
         config = self.config.clone()
         if self.arguments.run.name is not None:
             check_name(self.arguments.run.name)
@@ -131,8 +163,12 @@ class Cli(LightningCLI):
             self.told += honour(self.model, self.saved, self.checkpoint, self.verb)
         self._start_from_weights()
         self.keep_last = KeepLast()
-        own: list[Callback] = [Unreadable(), EpochLines(), Reseed(self.config.seed_everything), self.keep_last]
+        self.accepted = WhenAccepted(self._write)
+        own: list[Callback] = [Monitors(), self.accepted, Unreadable(), EpochLines()]
+        own += [Reseed(self.config.seed_everything), self.keep_last]
         settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
+        if wandb_options and self.verb == "predict":
+            self.told.append("trainer.logger WandbLogger: predict reaches no score that it could log")
         if "precision" in settings:
             self.told.append(
                 f"trainer.precision {self.config.trainer.precision}: slower on this CPU, which has no bfloat16 "
@@ -141,13 +177,15 @@ class Cli(LightningCLI):
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
+        owner = continued_run(self.checkpoint)
+        if owner is not None:
+            self.datamodule.kept_division = owner.division
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
             self.run = self._run()
             self._lay_out(self.run)
-            self.told += show_images(self.run, self.datamodule) if self.verb == "fit" else []
-            self._save_config(self.run)
+            self.told += left_out_lines(self.run, self.datamodule) if self.verb == "fit" else []
             self._say_what()
         self.trainer.loggers = self._loggers(wandb_options)
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
@@ -164,7 +202,9 @@ class Cli(LightningCLI):
         else:
             getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
         if self.run is not None:
-            print("\n".join(outcome(self.verb, self.trainer, self.run, self.checkpoint)), flush=True)
+            before = int(self.saved.get("global_step", 0)) if continued_run(self.checkpoint) is not None else None
+            told = outcome(self.verb, self.trainer, self.run, self.checkpoint, before)
+            print("\n".join(map(printable, told)), flush=True)
 
     def close(self) -> None:
         """Let loggers store what they hold."""
@@ -184,7 +224,8 @@ class Cli(LightningCLI):
         if self.verb != "fit" and self.pretrained.may_be_imagenets and self.model.classes == imagenet():
             self.told.append(
                 f"classes: the weights name none of their {IMAGENET}, so they are taken for ImageNet's; "
-                f"others are named by vitcli import {self.pretrained.name} --classes names.txt --out named.safetensors"
+                f"others are named by vitcli import {quoted(self.pretrained.name)} --classes names.txt "
+                "--out named.safetensors"
             )
 
     def _run(self) -> Run:
@@ -203,12 +244,29 @@ class Cli(LightningCLI):
         """Tell everything that writes where the run lies; the other processes are told by the first."""
         checkpoint, predictions = self.config_init.checkpoint, self.config_init.predictions
         checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
-        predictions.path = predictions.path or str(run.predictions(self.verb))
+        predictions.path = at_home(predictions.path) if predictions.path else str(run.predictions(self.verb))
+        check_table(predictions.path)
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
+
+    def _write(self) -> None:
+        """What the run's folder receives of a verb before its first step."""
+        assert self.run is not None
+        if self.datamodule.batch_size != self.config.data.init_args.batch_size:
+            print(f"data.batch_size {self.datamodule.batch_size}: as BatchSizeFinder has found", flush=True)
+        if self.verb == "fit":
+            show_images(self.run, self.datamodule)
+            self.datamodule.keep_division(self.run.division)
+            if self.curves is not None and continued_run(self.checkpoint) is not None:
+                self.curves.continue_from(int(self.saved["global_step"]))
+        self._save_config(self.run)
 
     def _save_config(self, run: Run) -> None:
         path = run.config(self.verb)
-        text = self.parser.dump(self.config, skip_none=False)
+        # of the checkpoint that fit goes on from, only this start knows: the config may begin another run
+        config = self.config.clone(with_meta=False) if self.verb == "fit" else self.config
+        if self.verb == "fit":
+            config.ckpt_path = None
+        text = self.parser.dump(config, skip_none=False)
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
         if self.verb == "fit":
@@ -223,21 +281,28 @@ class Cli(LightningCLI):
         given = self.config_init.trainer.logger
         loggers = given if isinstance(given, list) else [given]
         loggers = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
-        if self.verb != "fit":
+        if self.verb == "predict":
             return loggers
         loggers += [wandb_logger(self.run, options) for options in wandb_options]
-        csv = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
-        if continued_run(self.checkpoint) is not None:
-            csv.continue_from(int(self.saved["global_step"]))
+        if self.verb != "fit":
+            return loggers
+        self.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
         for logger in loggers:
             logger.log_hyperparams(self._plain_config())
-        return [*loggers, csv]
+        return [*loggers, self.curves]
 
     def _say_what(self) -> None:
         lines = [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices, *self.told]
-        if self.verb == "fit" and self.checkpoint is not None:
-            lines.append(f"going on from {self.checkpoint}, step {self.saved['global_step']}")
-        print("\n".join(lines), flush=True)
+        if self.checkpoint is not None:
+            step = int(self.saved["global_step"])
+            where = f"epoch {int(self.saved['epoch']) + 1}, step {step}"
+            lines.append(
+                f"going on from {self.checkpoint}, step {step}"
+                if self.verb == "fit"
+                else f"checkpoint: {self.checkpoint}, {where}"
+            )
+        # names of classes and files may hold anything
+        print("\n".join(map(printable, lines)), flush=True)
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -251,21 +316,36 @@ def run(verb: str, words: Sequence[str]) -> int:
         Exit code: 0 done, 2 a mistake of the user's, told in one line, 130 stopped by Ctrl-C.
     """
     quieten()
+    set_dumper("yaml", to_yaml)
     # what is told of an error comes before what loggers tell of their end
+    begun: list[Cli] = []
+
+    def told(error: Exception) -> str | None:
+        accepted = any(cli.accepted.is_accepted for cli in begun)
+        return known(error) if accepted else refusal(error, words)
+
     with ExitStack() as loggers:
-        return ended(verb, lambda: _do(verb, words, loggers), known=known)
+        return ended(verb, lambda: _do(verb, words, loggers, begun), known=told)
 
 
-def _do(verb: str, words: Sequence[str], loggers: ExitStack) -> int:
-    cli = Cli(verb, with_paths(words))
+def _do(verb: str, words: Sequence[str], loggers: ExitStack, begun: list[Cli]) -> int:
+    rest, opened = take_allowed(words)
+    allow(opened)
+    cli = Cli(verb, configs_first(with_options(verb, rest)), opened)
+    begun.append(cli)
+    loggers.callback(cli.abandon)
     loggers.callback(cli.close)
     try:
         cli.execute()
-    except Interrupted:
+    except Interrupted as interrupted:
         if cli.run is not None:
             where, step = cli.run.folder, cli.trainer.global_step
-            print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {where}", flush=True)
-        return STOPPED
+            print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {quoted(where)}", flush=True)
+        return 128 + interrupted.by
+    except SIGTERMException:
+        # of validate, test and predict, which keep nothing of what is half done
+        print(f"vitcli {verb}: stopped by SIGTERM", file=sys.stderr)
+        return TERMINATED
     except SystemExit as stop:
         # Lightning turns Ctrl-C into an exit of its own, with 1
         if stop.code != 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from vitcli.errors import ConfigError
 from vitcli.net.kernels.dense import has_bfloat16
@@ -22,6 +22,12 @@ TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
     "enable_model_summary": False,
     "use_distributed_sampler": False,
+}
+CANNOT_WORK = {
+    "StochasticWeightAveraging": "its average is in no checkpoint, and its run cannot be resumed; leave it out",
+    "LearningRateFinder": "changes a learning rate that the schedule then overwrites; set model.optimizer.lr",
+    "BackboneFinetuning": "looks for a net in two parts; for a frozen net, set model.freeze backbone",
+    "BaseFinetuning": "is made to be derived from; for a frozen net, set model.freeze",
 }
 # Lightning takes all of them for bf16-mixed on a CPU
 MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
@@ -48,8 +54,22 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
             "trainer.max_epochs -1: the learning rate has to know where the run ends; "
             "give a number of epochs, or trainer.max_steps"
         )
+    given = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks]
+    for callback in given:
+        if reason := CANNOT_WORK.get(type(callback).__name__):
+            raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {reason}")
+    if trainer.enable_checkpointing is False:
+        raise ConfigError(
+            "trainer.enable_checkpointing false: a run can be resumed and used by its last checkpoint, which is always "
+            "kept; to keep no best one, set checkpoint.save_top_k 0"
+        )
+    if trainer.barebones:
+        raise ConfigError(
+            "trainer.barebones true: leaves out checkpoints and metrics, which vitcli needs; leave it out"
+        )
     shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
-    if shown:
+    own_bar = any(isinstance(callback, ProgressBar) for callback in given)
+    if shown and not own_bar:
         # the same bar everywhere; Lightning takes another one where rich happens to be installed
         own.append(LossBar())
     settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or root, "enable_progress_bar": shown}
@@ -87,6 +107,9 @@ def quieten() -> None:
     """Silence what Lightning and its friends say about themselves, and nothing else."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # what a profiler or a summary that was asked for has to say
+    for name in ("callbacks.model_summary", "profilers.profiler"):
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.INFO)
     # a line, as everything else that the user is told
     warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     for message in (
@@ -95,7 +118,7 @@ def quieten() -> None:
         ".*number of training batches .* is smaller than the logging interval.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*does not have many workers.*",
-        ".*The dirpath has changed from.*",
+        "\\s*Unable to serialize instance.*",
         ".*dataloader is not resumable.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",

@@ -7,11 +7,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 
 from vitcli.data.module import SPLITS_OF_STAGE
+from vitcli.names import counted, quoted
 from vitcli.net.counts import macs, parameters
 from vitcli.run import Run
+from vitcli.table.row import read_rows
 from vitcli.train.output.predictions import PredictionWriter
 
 if TYPE_CHECKING:
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from vitcli.data import ImageData
     from vitcli.train.classifier import Classifier
 
+
 KEPT = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv", "config.yaml")
 
 
-def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
+def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None, before: int | None = None) -> list[str]:
     """The last lines of a verb; validate and test also write their scores into the run's folder.
 
     Args:
@@ -31,27 +34,45 @@ def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -
         trainer: The trainer that has done it.
         run: The run.
         checkpoint: The checkpoint that was used.
+        before: Step of the run from which fit went on; None for a new run.
     """
     if verb == "fit":
-        return _fit(trainer, run)
+        return _fit(trainer, run, before)
     if verb == "predict":
         return _table(trainer)
     return _scores(verb, trainer, run, checkpoint)
 
 
-def _fit(trainer: pl.Trainer, run: Run) -> list[str]:
+def _fit(trainer: pl.Trainer, run: Run, before: int | None) -> list[str]:
     saver = next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
     best = saver.best_model_score
     reached = f", best {saver.monitor} {float(best):.4f}" if best is not None else ""
-    return [
-        f"done: {trainer.current_epoch} epochs, {trainer.global_step} steps{reached}",
-        f"run: {run.folder} ({', '.join(name for name in KEPT if (run.folder / name).is_file())})",
-        f"next: vitcli test --ckpt_path {run.folder}",
-    ]
+    epochs, steps = counted(trainer.current_epoch, "epoch"), counted(trainer.global_step, "step")
+    files = ", ".join(name for name in KEPT if (run.folder / name).is_file())
+    lines = [f"done: {epochs}, {steps}{reached}{_why(trainer)}", f"run: {run.folder}{f' ({files})' if files else ''}"]
+    if before is not None and before == trainer.global_step:
+        lines.append(
+            f"nothing was trained: the run had its {epochs} already; for more, "
+            f"vitcli fit --ckpt_path {quoted(run.folder)} --trainer.max_epochs {2 * max(1, trainer.current_epoch)}"
+        )
+    if any(run.checkpoints.glob("*.ckpt")):
+        lines.append(f"next: vitcli test --ckpt_path {quoted(run.folder)}")
+    return lines
+
+
+def _why(trainer: pl.Trainer) -> str:
+    """Why a training ended before its last epoch."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
+            return f"; stopped early: {callback.monitor} was no better for {counted(callback.patience, 'epoch')}"
+        if isinstance(callback, Timer) and (callback.time_remaining() or 1) <= 0:
+            return "; stopped by trainer.max_time"
+    return ""
 
 
 def _scores(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
-    scores = {key: float(value) for key, value in sorted(trainer.callback_metrics.items())}
+    # seven digits, as many as a float32 has
+    scores = {key: float(f"{float(value):.7g}") for key, value in sorted(trainer.callback_metrics.items())}
     path = run.scores(verb)
     # JSON has no word for a number that is none, such as the AUROC of a single class
     numbers = {key: None if math.isnan(value) else value for key, value in scores.items()}
@@ -66,8 +87,11 @@ def _table(trainer: pl.Trainer) -> list[str]:
     merged = writer.merged
     assert merged is not None
     earlier = [f"the earlier table is now {merged.kept}"] if merged.kept else []
-    unreadable = f", {merged.errors} of them unreadable (status=error)" if merged.errors else ""
-    return [*earlier, f"table: {writer.table}", f"{merged.rows:,} images{unreadable}"]
+    rows = list(read_rows(writer.table)) if merged.rows == 1 else []
+    alone = [f"{row.predicted} {row.confidence:.4f}" for row in rows if row.confidence is not None]
+    failed = f", {merged.errors} of them without a prediction (status=error), such as {merged.first_error}"
+    images = counted(merged.rows, "image") + (failed if merged.errors else "")
+    return [*earlier, f"table: {writer.table}", images, *alone]
 
 
 def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
@@ -80,7 +104,7 @@ def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
     """
     net = model.net
     counts = ", ".join(
-        f"{len(data.listing(split)):,} {'' if split == 'predict' else split + ' '}images"
+        counted(len(data.listing(split)), "image" if split == "predict" else f"{split} image")
         for split in SPLITS_OF_STAGE[verb]
     )
     names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")

@@ -22,10 +22,12 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.check.findings import Finding, Health, examine
 from vitcli.images.index.quarantine import write_quarantine
 from vitcli.machine.atomic import replacing
-from vitcli.names import printable
+from vitcli.names import counted, printable
 from vitcli.run import RunOptions
 
-MOST_CLASSES = 12
+# of a table on screen, and of a class in a summary, in characters
+WIDTH = 120
+LONGEST = 24
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -48,19 +50,20 @@ def _check(words: Sequence[str]) -> int:
     if not isinstance(data, LabelledFiles | UnlabelledData):
         raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
     root = Path(data.root)
-    out = Path(config.out) if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
+    quarantine = str(Path(config.quarantine).expanduser()) if config.quarantine else None
+    out = Path(config.out).expanduser() if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
     parts = data.look_at_all()
     health = examine(parts, data.source, data.max_pixels)
     out.mkdir(parents=True, exist_ok=True)
     written = [_write_json(out / "check.json", str(root), health)]
     if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
         written.append(out / "samples.png")
-    if config.quarantine:
-        write_quarantine(config.quarantine, health.quarantine)
+    if quarantine:
+        write_quarantine(quarantine, health.quarantine)
     print("\n".join(_told(str(root), health)))
     print(f"check: {', '.join(map(str, written))}")
-    if config.quarantine:
-        print(f"quarantine: {config.quarantine} ({len(health.quarantine):,} images), for --data.quarantine")
+    if quarantine:
+        print(f"quarantine: {quarantine} ({counted(len(health.quarantine), 'image')}), for --data.quarantine")
     return FINDINGS if health.findings else DONE
 
 
@@ -72,7 +75,9 @@ def _parse(words: Sequence[str]) -> Any:
         told, _ = first.parse_known_args(list(words))
     except argparse.ArgumentError as error:
         raise ConfigError(f"{error.argument_name}: {error.message}") from error
-    root = told.root if words and told.root == words[0] else told.data_root
+    # argparse takes a word with a space in it for a positional one, even behind dashes
+    stands_first = bool(words) and told.root == words[0] and not words[0].startswith("-")
+    root = told.root if stands_first else told.data_root
     if root is None:
         raise ConfigError("ROOT is missing: name a folder of images, a zip or tar of one, or a table that lists them")
     rest = list(words)[1:] if words[0] == root else list(words)
@@ -113,7 +118,7 @@ def _write_json(path: Path, root: str, health: Health) -> Path:
 
 def _told(root: str, health: Health) -> list[str]:
     total = sum(sum(counts.values()) for counts in health.counts.values())
-    lines = [f"{root}: {total:,} images", *_table(health.counts)]
+    lines = [f"{root}: {counted(total, 'image')}", *_table(health.counts)]
     for title, found in (("findings", health.findings), ("notes", health.notes)):
         if found:
             lines += ["", f"{title}:", *map(_line, found)]
@@ -127,14 +132,28 @@ def _line(finding: Finding) -> str:
 
 
 def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    """Images by split and class, a row for each split; where the classes are too many for a line, a summary of each."""
     names = list(dict.fromkeys(name for held in counts.values() for name in held))
-    shown = names[:MOST_CLASSES]
-    heads = [*map(printable, shown), *(["..."] if len(names) > len(shown) else []), "all"]
-    rows = [["", *heads]]
-    for split, held in counts.items():
-        more = ["..."] if len(names) > len(shown) else []
-        rows.append([split, *(f"{held.get(name, 0):,}" for name in shown), *more, f"{sum(held.values()):,}"])
-    if len(heads) == 1 or names == [""]:
+    if not names or names == [""]:
         return []
+    rows = [["", *map(printable, names), "all"]]
+    for split, held in counts.items():
+        rows.append([split, *(f"{held.get(name, 0):,}" for name in names), f"{sum(held.values()):,}"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    if sum(widths) + 2 * (len(widths) - 1) <= WIDTH:
+        return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [*(_summary(split, held, names) for split, held in counts.items()), "check.json counts each class"]
+
+
+def _summary(split: str, held: dict[str, int], names: list[str]) -> str:
+    some = {name: held[name] for name in names if held.get(name)}
+    if not some:
+        return f"  {split}: no images"
+    ends = [min(some, key=some.__getitem__), max(some, key=some.__getitem__)]
+    few, many = (f"{some[name]:,} ({_short(printable(name))})" for name in ends)
+    of = f"{len(some):,} of {len(names):,} classes" if len(some) < len(names) else f"{len(names):,} classes"
+    return f"  {split}: {counted(sum(some.values()), 'image')} of {of}, {few} to {many} each"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..."

@@ -58,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
         elif name == "completion":
             one.add_argument("shell", choices=SHELLS)
         elif verb.positional:
-            one.add_argument("path").complete = shtab.FILE  # type: ignore[attr-defined]
+            for number, _ in enumerate(verb.positional.split("--")[0].split()):
+                one.add_argument(f"path{number}").complete = shtab.FILE  # type: ignore[attr-defined]
         for option in verb.options:
             action = one.add_argument(option, help=help_of(option, verb).replace("%", "%%"))
             action.choices = CHOICES.get(option)

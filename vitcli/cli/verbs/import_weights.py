@@ -9,6 +9,7 @@ from typing import NoReturn, final
 
 from vitcli.cli.exit import DONE, ended
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.names import at_home, printable, quoted
 from vitcli.weights import save_tensors
 from vitcli.weights.open import open_pretrained
 
@@ -18,7 +19,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse exits by itself on an unknown option, whatever it is told."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
+        raise ConfigError(f"{message}; see vitcli import -h")
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -39,7 +40,7 @@ def _import(words: Sequence[str]) -> int:
         said = vars(_parser().parse_args(list(words)))
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from error
-    file, out, names = said.pop("file"), Path(said.pop("out")), said.pop("classes")
+    file, out, names = at_home(said.pop("file")), Path(at_home(said.pop("out"))), said.pop("classes")
     pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
     classes = _names(names, pretrained.net.classes) if names else pretrained.classes
     if out.suffix != ".safetensors":
@@ -50,8 +51,8 @@ def _import(words: Sequence[str]) -> int:
     net = pretrained.net
     count = sum(parameter.numel() for parameter in net.parameters())
     print(f"net: {type(net.backend).__name__}, {net.tokens} tokens x {net.dim}, {count:,} parameters")
-    print(f"weights: {out} ({net.classes} classes{'' if classes else ', without names'})")
-    print(f"next: vitcli fit --weights {out} --data.root photos")
+    print(f"weights: {printable(str(out))} ({net.classes} classes{'' if classes else ', without names'})")
+    print(f"next: vitcli fit --weights {quoted(out)} --data.root photos")
     return DONE
 
 

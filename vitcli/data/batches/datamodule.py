@@ -21,7 +21,7 @@ from vitcli.data.batches.order import (
     training_batches,
     training_order,
 )
-from vitcli.data.batches.position import Counted, check_counted, names_and_labels, position
+from vitcli.data.batches.position import Counted, check_counted, names_and_labels, overfits, position
 from vitcli.data.batches.samples import Batch, Samples
 from vitcli.errors import ConfigError
 from vitcli.images.decode.encoded import MAX_PIXELS
@@ -117,6 +117,7 @@ class Batches(LightningDataModule, ABC):
             "global_batch": self.batch_size * self._ranks()[1],
             "order": f"{self.sampler}, {self.augment.repeats}",
             "files": names_and_labels(listing),
+            "overfits": overfits(self.trainer),
         }
 
     def load_state_dict(self, state_dict: Any) -> None:
@@ -219,7 +220,14 @@ class Batches(LightningDataModule, ABC):
         """All batches of this process in an epoch of training."""
         rank, world = self._ranks()
         labels, repeats = self.listing("train").labels, self.augment.repeats
-        order = training_order(labels, seed=self.seed, epoch=epoch, sampler=self.sampler, repeats=repeats)
+        order = training_order(
+            labels,
+            seed=self.seed,
+            epoch=epoch,
+            sampler=self.sampler,
+            repeats=repeats,
+            same_each_epoch=overfits(self.trainer),
+        )
         return training_batches(order, epoch=epoch, batch_size=self.batch_size, rank=rank, world=world)
 
     def _training_length(self) -> int:

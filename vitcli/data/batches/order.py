@@ -75,7 +75,13 @@ def balanced(labels: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int
 
 
 def training_order(
-    labels: NDArray[np.int64], *, seed: int, epoch: int, sampler: Sampler = "shuffle", repeats: int = 1
+    labels: NDArray[np.int64],
+    *,
+    seed: int,
+    epoch: int,
+    sampler: Sampler = "shuffle",
+    repeats: int = 1,
+    same_each_epoch: bool = False,
 ) -> list[Spot]:
     """The samples of an epoch in their order.
 
@@ -85,9 +91,12 @@ def training_order(
         epoch: From 0.
         sampler: shuffle (each once) or balanced (as many of each class).
         repeats: How often each appears, one after the other; the epoch keeps its length.
+        same_each_epoch: Whether every epoch has the order of the first one, so that its first batches are the same.
     """
     if not len(labels):
         return []
+    if same_each_epoch:
+        epoch = 0
     order = balanced(labels, seed, epoch) if sampler == "balanced" else shuffled(len(labels), seed, epoch)
     if repeats > 1:
         order = np.repeat(order[: -(-len(order) // repeats)], repeats)[: len(order)]

@@ -23,12 +23,14 @@ class Counted(TypedDict, total=False):
         global_batch: How many of them are in a step of all processes.
         order: Sampler and repeats, which decide the order of an epoch.
         files: Fingerprint of the images' names and labels.
+        overfits: Whether every epoch shows the same batches.
     """
 
     images: int
     global_batch: int
     order: str
     files: str
+    overfits: bool
 
 
 def position(trainer: pl.Trainer | None) -> tuple[int, int]:
@@ -44,6 +46,11 @@ def position(trainer: pl.Trainer | None) -> tuple[int, int]:
     epoch = loop.epoch_progress.current
     assert isinstance(epoch, _ProcessedTracker)
     return epoch.processed, loop.epoch_loop.batch_progress.current.ready
+
+
+def overfits(trainer: pl.Trainer | None) -> bool:
+    """Whether the run is to learn a few batches by heart (``trainer.overfit_batches``): the same ones each epoch."""
+    return trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
 
 
 def names_and_labels(listing: Listing) -> str:
@@ -76,6 +83,12 @@ def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
         raise ConfigError(
             f"data.sampler, data.augment.repeats: are {now['order']}, but the checkpoint was written in the middle of "
             f"an epoch with {then['order']}; {remedy}"
+        )
+    if then.get("overfits", now["overfits"]) != now["overfits"]:
+        raise ConfigError(
+            f"trainer.overfit_batches: is {'set' if now['overfits'] else 'not set'}, but was"
+            f"{' not' if now['overfits'] else ''} when the checkpoint was written in the middle of an epoch, which "
+            f"then shows other images; {remedy}"
         )
     if then.get("files", now["files"]) != now["files"]:
         raise ConfigError(

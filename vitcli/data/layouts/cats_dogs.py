@@ -8,11 +8,12 @@ from collections import Counter
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.labelled import LabelledFiles, part_of
+from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.layouts.pets import IMAGES, download_pets
+from vitcli.data.layouts.split_folders import find_split_folders
 from vitcli.errors import DataError
 from vitcli.images.index.listing import Listing
-from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows
+from vitcli.images.index.splits import Pool, as_rows
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import check_folder
@@ -40,10 +41,10 @@ def kind(path: str) -> str | None:
 class CatsDogsData(LabelledFiles):
     """Cats and dogs, the binary example: found in any of the layouts in which these photos are distributed.
 
-    In the folder, or below it in ``train``, ``val`` and ``test``: files named ``cat.0.jpg`` and ``dog.0.jpg``, or
-    folders ``cat`` and ``dog`` (``cats``, ``dogs``, ``PetImages/Cat``). ``train.zip`` as downloaded from Kaggle is
-    read in place. Kaggle's ``test`` folder has no labels and is left alone; val and test are held out from train, the
-    same photos on every machine.
+    In the folder, or below it in ``train``, ``val`` and ``test`` (``training_set``, ``test_set``): files named
+    ``cat.0.jpg`` and ``dog.0.jpg``, or folders ``cat`` and ``dog`` (``cats``, ``dogs``, ``PetImages/Cat``).
+    ``train.zip`` as downloaded from Kaggle is read in place. Kaggle's ``test`` folder has no labels and is left alone;
+    val and test are held out from train, the same photos on every machine.
 
     Args:
         root: Folder of the photos, or train.zip itself.
@@ -96,7 +97,7 @@ class CatsDogsData(LabelledFiles):
         super().prepare_data()
 
     def list_split(self, split: Split) -> Listing:
-        """The photos of a split; predict lists those of test.
+        """The photos of a split; predict lists all, also those without a label.
 
         Raises:
             DataError: There are no cats or no dogs, or the model's classes lack one of them.
@@ -108,7 +109,12 @@ class CatsDogsData(LabelledFiles):
                     f"data.root {self.root}: {name!r} is none of the model's classes {list(classes)}; "
                     "CatsDogsData serves models with the classes cat and dog; use FolderData for others"
                 )
-        part, parts = part_of(split), self.parts(split)
+        parts = self.parts(split)
+        if split == "predict":
+            index = self.index(IMAGES if self.download else "")
+            labels = {int(row): name for pool in self.pools.values() for name in pool.rows for row in pool.rows[name]}
+            return self.listing_of_all(index, map(labels.get, index.order.tolist()), classes)
+        part = split
         pool = parts.get(part)
         missing = [name for name in CLASSES if pool is None or not pool.count(name)]
         held_out_nothing = part == "val" and "val" not in self.pools and self.val_fraction == 0
@@ -128,13 +134,11 @@ class CatsDogsData(LabelledFiles):
         if whole.rows:
             pools["all"] = whole
         else:
-            for name in self.source.folders():
-                part = SPLIT_NAMES.get(name.lower())
-                if part is not None and part not in pools:
-                    pool, _ = self.pool("", lambda path, name=name: _below(name, path))  # type: ignore[misc]
-                    if pool.rows:
-                        pools[part] = pool
-                        unlabelled -= len(pool)
+            for part, inside in find_split_folders(self.source, flat=True).inside.items():
+                pool, _ = self.pool("", lambda path, inside=inside: _below(inside, path))  # type: ignore[misc]
+                if pool.rows:
+                    pools[part] = pool
+                    unlabelled -= len(pool)
         left_out = whole.index.left_out + Counter({"neither cat nor dog by name": unlabelled})
         self.say_left_out(self.source.where(), left_out)
         return pools

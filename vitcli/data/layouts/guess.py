@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from vitcli.data import CatsDogsData, FolderData, ManifestData, UnlabelledData
 from vitcli.data.layouts.cats_dogs import kind
 from vitcli.errors import DataError
@@ -17,11 +19,14 @@ def guess(root: str) -> str:
     Raises:
         DataError: There is no such root.
     """
+    root = os.path.expanduser(root)
     if extension(root) in TABLES:
         return ManifestData.__name__
-    source = open_source(root)
+    source, folders = open_source(root), FolderData(root)
+    # an error where it is not clear which folders are splits: that is for the user to say
+    folders.split_folders()
     try:
-        if len(FolderData(root).find_classes()) >= 2:
+        if len(folders.find_classes()) >= 2:
             return FolderData.__name__
     except DataError:
         pass

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.data.batches.datamodule import Split
+from vitcli.data.layouts.class_names import ClassNames, check_class_names
 from vitcli.data.module import ImageData
+from vitcli.errors import DataError
+from vitcli.images.index.division import Division
 from vitcli.images.index.index import Index, index_file, scan
-from vitcli.images.index.listing import FileOpener, Listing, list_files
+from vitcli.images.index.leaks import leaks
+from vitcli.images.index.left_out import REMEDIES, what_to_do
+from vitcli.images.index.listing import UNKNOWN, FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
 from vitcli.images.index.splits import Pool, as_rows, check_fractions, split_pools
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-
-REMEDIES = {"link": "; data.follow_links true follows them"}
+from vitcli.names import counted, printable, quoted
 
 
 class LabelledFiles(ImageData, ABC):
@@ -51,7 +56,7 @@ class LabelledFiles(ImageData, ABC):
     ) -> None:
         super().__init__(**options)
         check_fractions(val_fraction, test_fraction)
-        self.root = os.fspath(root)
+        self.root = os.path.expanduser(root)
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
@@ -60,6 +65,8 @@ class LabelledFiles(ImageData, ABC):
         self._indices: dict[str, Index] = {}
         # what read_pools found, once it was asked
         self.pools: dict[str, Pool] = {}
+        self._kept: Division | None = None
+        self._class_names: ClassNames | None = None
         self._splits: tuple[dict[str, Pool], list[str]] | None = None
 
     @abstractmethod
@@ -80,6 +87,13 @@ class LabelledFiles(ImageData, ABC):
         if self._source is None:
             self._source = open_source(self.root, self.follow_links)
         return self._source
+
+    @property
+    def named(self) -> ClassNames:
+        """The class that a label names."""
+        if self._class_names is None:
+            self._class_names = ClassNames(self.classes)
+        return self._class_names
 
     @property
     def place(self) -> str:
@@ -120,7 +134,7 @@ class LabelledFiles(ImageData, ABC):
         """The images of train, val and test; notices about a split are kept for the user."""
         parts, notices = self._divided()
         for text in notices:
-            if part_of(split) == "test" or "testing on val" not in text:
+            if split == "test" or "testing on val" not in text:
                 self._notice(text)
         return parts
 
@@ -128,15 +142,67 @@ class LabelledFiles(ImageData, ABC):
         """The pools of all splits, and the notices about them; found once."""
         if self._splits is None:
             self.pools = self.read_pools()
-            self._splits = split_pools(
-                self.pools, val_fraction=self.val_fraction, test_fraction=self.test_fraction, seed=self.split_seed
+            labels = {name for pool in self.pools.values() for name in pool.rows}
+            check_class_names(sorted(labels - set(self.classes)), f"data.root {self.root}")
+            for text in self.named.notices:
+                self._notice(text)
+            self._kept = None if self.kept_division is None else Division.read(self.kept_division)
+            parts, notices = split_pools(
+                self.pools,
+                val_fraction=self.val_fraction,
+                test_fraction=self.test_fraction,
+                seed=self.split_seed,
+                divide=None if self._kept is None else self._divide_as_kept,
             )
+            self._splits = parts, notices
         return self._splits
+
+    def _divide_as_kept(self, pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
+        """A pool as the run has divided it; images that came since go by the hashes of their paths."""
+        assert self._kept is not None
+        rows = np.concatenate([*pool.rows.values(), as_rows([])])
+        self._look(pool.index, self._kept.unsure(pool.index, rows))
+        parts = self._kept.divided(pool, val_fraction, test_fraction, seed)
+        if told := self._kept.told(pool, parts):
+            self._notice(f"splits as in {self.kept_division}: {told}")
+        return parts
+
+    def keep_division(self, file: Path) -> None:
+        """Write which images are for train, val and test; what an earlier one says of images that are gone stays.
+
+        Args:
+            file: The table, which becomes ``kept_division`` of another command's data.
+        """
+        parts = dict(self._divided()[0])
+        if parts.get("test") is parts.get("val"):
+            parts.pop("test", None)
+        (self._kept or Division(())).joined(parts).write(file)
 
     def listing_of(self, pool: Pool, classes: tuple[str, ...]) -> Listing:
         """The images of a pool, labelled by their places among the classes."""
         rows, labels = pool.labelled(classes)
         return list_files(FileOpener(self.source, (), self.max_pixels, self.quarantined), pool.index, rows, labels)
+
+    def listing_of_all(self, index: Index, names: Iterable[str | None], classes: tuple[str, ...]) -> Listing:
+        """Every image of an index, for predict; its label is unknown where it has none that the model knows.
+
+        Args:
+            index: The images.
+            names: The label of each, in natural order; None where it has none.
+            classes: The model's.
+
+        Raises:
+            DataError: There are no images.
+        """
+        if not len(index):
+            remedy = what_to_do(index.left_out) or "name a folder, an archive or a table of images"
+            raise DataError(f"data.root {self.root}: no images in it; {remedy}")
+        places = {name: place for place, name in enumerate(classes)}
+        labels = np.array([places.get(name, UNKNOWN) if name is not None else UNKNOWN for name in names], np.int64)
+        if unknown := int((labels == UNKNOWN).sum()):
+            self._notice(f"{counted(unknown, 'image')} with no label that the model knows: predicted without one")
+        opener = FileOpener(self.source, (), self.max_pixels, self.quarantined)
+        return list_files(opener, index, index.order, labels)
 
     def look_through(self, split: Split) -> None:
         """Inspect every file of a split that was not inspected yet, so that unreadable ones are known."""
@@ -158,6 +224,31 @@ class LabelledFiles(ImageData, ABC):
             self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
         return parts
 
+    def look_for_leaks(self) -> None:
+        """Note for the user which images lie in train and in val or test too, file by file."""
+        parts = self._divided()[0]
+        train = parts.get("train")
+        if train is None:
+            return
+        left_out = {path for found in self.left_out.values() for path in found} | self.quarantined
+        said, example = [], None
+        for split in ("val", "test"):
+            pool = parts.get(split)
+            if pool is None or (split == "test" and pool is parts.get("val")):
+                continue
+            if pool.index is train.index:
+                # divided by us; a folder for test is looked at when it is scored
+                self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
+            if found := leaks(train, pool, left_out):
+                said.append(f"{counted(len(found), f'{split} image')}")
+                example = example or found[0]
+        if example is not None:
+            one, other = map(printable, example)
+            self._notice(
+                f"the same file in train too: {' and '.join(said)}, such as {one} = {other}; scores will be too good "
+                f"(see vitcli check {quoted(self.root)})"
+            )
+
     def _look(self, index: Index, rows: NDArray[np.int64]) -> None:
         inside = next(name for name, known in self._indices.items() if known is index)
         file = index_file(self.kept_in, self.source, inside, self.max_pixels)
@@ -165,11 +256,6 @@ class LabelledFiles(ImageData, ABC):
 
     def say_left_out(self, where: str, more: Counter[str]) -> None:
         """Note what of a folder is left out, and why."""
-        counted = [f"{count} ({reason}{REMEDIES.get(reason, '')})" for reason, count in more.most_common() if count]
-        if counted:
-            self._notice(f"left out of {where}: {', '.join(counted)}")
-
-
-def part_of(split: Split) -> Split:
-    """The split on disk: predict takes the images of test."""
-    return "test" if split == "predict" else split
+        said = [f"{count} ({reason}{REMEDIES.get(reason, '')})" for reason, count in more.most_common() if count]
+        if said:
+            self._notice(f"left out of {where}: {', '.join(said)}")

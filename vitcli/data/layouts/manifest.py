@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.labelled import LabelledFiles, part_of
+from vitcli.data.layouts.class_names import check_class_names
+from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.errors import DataError
 from vitcli.images.index.index import Index, index_file
 from vitcli.images.index.listing import Listing
@@ -15,6 +16,7 @@ from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
+from vitcli.images.source.walk import version
 from vitcli.names import natural_order
 from vitcli.table.read import Record, read_table
 
@@ -49,7 +51,7 @@ class ManifestData(LabelledFiles):
         **options: Any,
     ) -> None:
         super().__init__(root, **options)
-        self.folder = folder
+        self.folder = None if folder is None else os.path.expanduser(folder)
         self.path_column = path_column
         self.label_column = label_column
         self.split_column = split_column
@@ -79,6 +81,7 @@ class ManifestData(LabelledFiles):
         if len(names) < 2:
             found = f"only the label {names[0]!r}" if names else "no rows"
             raise DataError(f"data.root {self.root}: {found} for train; a classifier needs two")
+        check_class_names(names, f"data.root {self.root}")
         return tuple(names)
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -97,14 +100,14 @@ class ManifestData(LabelledFiles):
     def _row(self, number: int, row: Record) -> tuple[str, str, str]:
         where = f"data.root {self.root}, row {number}"
         for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
-            if row.get(column) in (None, ""):
+            if row.get(column) is None or not str(row[column]).strip():
                 raise DataError(
                     f"{where}: no {column!r} (columns: {', '.join(map(str, row))}); fill it in, or set data.{key}"
                 )
         split = str(row.get(self.split_column) or "").strip().lower()
         if split and split not in SPLIT_NAMES:
             raise DataError(f"{where}: {self.split_column} {split!r} is no split; use train, val or test")
-        return str(row[self.path_column]), str(row[self.label_column]), SPLIT_NAMES.get(split, "")
+        return str(row[self.path_column]), self.named(str(row[self.label_column])), SPLIT_NAMES.get(split, "")
 
     def index_rows(self) -> Index:
         """The images of all rows, whether they are there or not."""
@@ -125,7 +128,7 @@ class ManifestData(LabelledFiles):
                 status = os.stat(os.path.join(self.source.root, path))
             except OSError:
                 continue
-            found[path] = Entry(path, status.st_size, status.st_mtime_ns)
+            found[path] = Entry(path, status.st_size, version(path, status.st_mtime_ns))
         return found
 
     def read_pools(self) -> dict[str, Pool]:
@@ -146,14 +149,18 @@ class ManifestData(LabelledFiles):
         }
 
     def list_split(self, split: Split) -> Listing:
-        """The images of a split; predict lists those of test.
+        """The images of a split; predict lists those of all rows.
 
         Raises:
             DataError: The split has no rows, a label is none of the model's, or one of them has no row in train.
         """
         if not self.classes:
             self.classes = self.find_classes()
-        parts, part = self.parts(split), part_of(split)
+        if split == "predict":
+            index = self.index_rows()
+            labels = {path: label for path, label, _ in self.rows()}
+            return self.listing_of_all(index, map(labels.get, index.paths.take(index.order)), self.classes)
+        parts, part = self.parts(split), split
         if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(f"data.root {self.root}: no rows for {part}; add some, or raise data.{part}_fraction")
         check_known(parts[part], self.classes, f"data.root {self.root}, {part}")

@@ -50,7 +50,7 @@ class UnlabelledData(ImageData):
             max_errors=1.0,
             **options,
         )
-        self.root = os.fspath(root)
+        self.root = os.path.expanduser(root)
         self.follow_links = follow_links
 
     def find_classes(self) -> tuple[str, ...]:

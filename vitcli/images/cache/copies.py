@@ -21,9 +21,11 @@ class Shrunk:
 
     Args:
         side: Longest shorter side, in pixels.
+        white: The value of white in grey of more than 8 bits; None for what the file says.
     """
 
     side: int
+    white: int | None = None
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the copy."""
@@ -32,7 +34,7 @@ class Shrunk:
 
     def take(self, picture: Picture) -> Rgb:
         """The copy, uint8 (height, width, 3)."""
-        return picture.whole(*self.size(picture.height, picture.width))
+        return picture.whole(*self.size(picture.height, picture.width), self.white)
 
     def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:
         """The copy as a picture of its former size."""
@@ -56,8 +58,9 @@ class Ready:
 
     def take(self, picture: Picture) -> Rgb:
         """The copy, uint8 (height, width, 3)."""
-        way = Way(self.preprocess.size, self.preprocess.interpolation, self.preprocess.fill)
-        planes = picture.crop(self.preprocess.region(picture.height, picture.width), way)
+        preprocess = self.preprocess
+        way = Way(preprocess.size, preprocess.interpolation, preprocess.fill, preprocess.white)
+        planes = picture.crop(preprocess.region(picture.height, picture.width), way)
         return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
     def picture(self, pixels: Rgb, size: tuple[int, int]) -> Picture:

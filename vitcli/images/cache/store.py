@@ -26,7 +26,8 @@ from vitcli.machine.threads import map_some
 
 Cache = Literal["none", "ram", "disk"]
 
-LAYOUT = 1
+# rises when a copy of the same file would be another
+LAYOUT = 2
 SHARED_MEMORY = Path("/dev/shm")
 CHUNK = 256
 # what is left free on the disk or in memory

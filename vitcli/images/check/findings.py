@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from vitcli.images.check.near_duplicates import alike_pairs
+from vitcli.images.check.near_duplicates import alike_pairs, joined
 from vitcli.images.index.facts import SUSPICIOUS, UNREADABLE, Facts
 from vitcli.images.index.index import Index
+from vitcli.images.index.left_out import what_to_do
 from vitcli.images.index.splits import Pool
 from vitcli.images.source.source import Source
-from vitcli.names import extension, printable
+from vitcli.names import counted, extension, printable
 
+ORDER = {"train": 0, "val": 1, "test": 2}
 IMBALANCED = 10
 SMALL_SIDE = 16
 LONG_SIDES = 10
@@ -25,6 +27,7 @@ ENDINGS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".jpg", ".jpeg", ".mpo"), "PNG": (".png",),
     "WEBP": (".webp",), "GIF": (".gif",), "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "ICO": (".ico",),
     "AVIF": (".avif",), "PSD": (".psd",), "JPEG2000": (".jp2", ".j2k"), "PPM": (".pbm", ".pgm", ".ppm", ".pnm"),
+    "HEIF": (".heic", ".heif", ".hif"),
 }  # fmt: skip
 
 
@@ -93,12 +96,19 @@ def examine(parts: Mapping[str, Pool], source: Source, max_pixels: int) -> Healt
     _classes(health)
     _extremes(health, images)
     _endings(health, images)
+    _missed(health, parts)
+    return health
+
+
+def _missed(health: Health, parts: Mapping[str, Pool]) -> None:
     left_out: Counter[str] = Counter()
     for index in {id(pool.index): pool.index for pool in parts.values()}.values():
         left_out += index.left_out
     for reason, count in left_out.most_common():
         health.notes.append(Finding("ignored", f"{count:,} {'entries' if count > 1 else 'entry'}: {reason}"))
-    return health
+    if not any(map(len, parts.values())):
+        remedy = what_to_do(left_out) or "name a folder, an archive or a table of images"
+        health.findings.append(Finding("empty", f"no images; {remedy}"))
 
 
 def _images(split: str, pool: Pool) -> list[Image]:
@@ -123,7 +133,7 @@ def _unsound(health: Health, images: list[Image]) -> None:
         if found := kinds[kind]:
             listed = [{"path": image.path, "reason": image.facts.reason} for image in found]
             named = f"{printable(found[0].path)}: {found[0].facts.reason}"
-            health.findings.append(Finding(kind, f"{_of(len(found))}, such as {named}", listed))
+            health.findings.append(Finding(kind, f"{counted(len(found), 'image')}, such as {named}", listed))
 
 
 def _duplicates(health: Health, images: list[Image]) -> None:
@@ -158,7 +168,7 @@ def _tell_groups(health: Health, groups: list[list[Image]], what: str) -> None:
             listed = [[{"split": image.split, "path": image.path} for image in group] for group in found]
             health.findings.append(
                 Finding(
-                    f"{near}{kind}",
+                    f"{near}{kind}".removesuffix(" duplicate"),
                     f"{len(found):,} time{'s' if len(found) > 1 else ''} {words}, such as {named}",
                     listed,
                 )
@@ -179,18 +189,20 @@ def _superfluous(group: list[Image], *, everything: bool) -> list[Image]:
 def _look_alikes(health: Health, images: list[Image], source: Source, max_pixels: int) -> None:
     named = {image.path for image in images if image.path in health.quarantine}
     sound = [image for image in images if image.facts.height and image.path not in named]
-    splits = {image.split for image in sound}
-    if len(splits) < 2:
-        return
-    order = [split for split in ("train", "val", "test") if split in splits]
+    splits = sorted({image.split for image in sound}, key=lambda split: ORDER.get(split, len(ORDER)))
+    sides = {split: [image for image in sound if image.split == split] for split in splits}
+    looks = {
+        split: np.array([list(image.facts.looks) for image in side], dtype=np.uint8) for split, side in sides.items()
+    }
+    paths = {split: [image.path for image in side] for split, side in sides.items()}
     groups = []
-    for place, first in enumerate(order):
-        for second in order[place + 1 :]:
-            sides = [[image for image in sound if image.split == split] for split in (first, second)]
-            looks = [np.array([list(image.facts.looks) for image in side], dtype=np.uint8) for side in sides]
-            paths = [[image.path for image in side] for side in sides]
-            pairs = alike_pairs(looks[0], looks[1], paths, source, max_pixels)
-            groups += [[sides[0][a], sides[1][b]] for a, b in pairs]
+    for place, first in enumerate(splits):
+        for second in splits[place + 1 :]:
+            pairs = alike_pairs(looks[first], looks[second], [paths[first], paths[second]], source, max_pixels)
+            groups += [[sides[first][a], sides[second][b]] for a, b in pairs]
+    for split, side in sides.items():
+        pairs = alike_pairs(looks[split], None, [paths[split]], source, max_pixels)
+        groups += [[side[place] for place in group] for group in joined(pairs)]
     _tell_groups(health, groups, "the same picture")
 
 
@@ -208,7 +220,7 @@ def _classes(health: Health) -> None:
         most, least = max(held, key=held.__getitem__), min(held, key=held.__getitem__)
         ratio = held[most] / held[least]
         words = (
-            f"{held[most]:,} images of {printable(most)}, but {held[least]:,} of {printable(least)}; "
+            f"{counted(held[most], 'image')} of {printable(most)}, but {held[least]:,} of {printable(least)}; "
             "data.sampler balanced and model.class_weights auto even that out"
         )
         if ratio >= IMBALANCED:
@@ -230,7 +242,7 @@ def _extremes(health: Health, images: list[Image]) -> None:
         if found:
             listed = [{"path": image.path, "height": image.facts.height, "width": image.facts.width} for image in found]
             named = f"{printable(found[0].path)} ({_shown(found[0])})"
-            health.findings.append(Finding(kind, f"{_of(len(found))} {words}, such as {named}", listed))
+            health.findings.append(Finding(kind, f"{counted(len(found), 'image')} {words}, such as {named}", listed))
     by_area = sorted(sized, key=lambda image: image.facts.height * image.facts.width)
     first, middle, last = by_area[0], by_area[len(by_area) // 2], by_area[-1]
     health.notes.append(Finding("sizes", f"{_shown(first)} to {_shown(last)} pixels, {_shown(middle)} in the middle"))
@@ -246,7 +258,7 @@ def _endings(health: Health, images: list[Image]) -> None:
         listed = [{"path": image.path, "format": image.facts.format} for image in wrong]
         named = f"{printable(os.path.basename(wrong[0].path))}, which is {wrong[0].facts.format}"
         health.notes.append(
-            Finding("endings", f"{_of(len(wrong))} with the extension of another format: {named}", listed)
+            Finding("endings", f"{counted(len(wrong), 'image')} with the extension of another format: {named}", listed)
         )
 
 
@@ -256,7 +268,3 @@ def _size(image: Image) -> tuple[int, int]:
 
 def _shown(image: Image) -> str:
     return f"{image.facts.width} x {image.facts.height}"
-
-
-def _of(count: int) -> str:
-    return f"{count:,} image{'s' if count != 1 else ''}"

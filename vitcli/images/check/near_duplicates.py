@@ -1,4 +1,4 @@
-"""Near-duplicates: images of two sets that differ only in encoding, size or brightness, by their perceptual hash."""
+"""Near-duplicates: images that differ only in encoding, size or brightness, by their perceptual hash."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ BITS = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)
 
 def alike_pairs(
     first: NDArray[np.uint8],
-    second: NDArray[np.uint8],
+    second: NDArray[np.uint8] | None,
     paths: Sequence[Sequence[str]],
     source: Source,
     max_pixels: int,
 ) -> list[tuple[int, int]]:
-    """Pairs of one picture of each set that are alike, by their positions.
+    """Pairs of one picture of each set that are alike, or of two pictures of one set, by their positions.
 
     Args:
         first: Hashes of the first set (facts.looks), uint8 (pictures, 16).
-        second: Of the second.
-        paths: Of both sets, to compare the pictures themselves.
+        second: Of the second; None compares the first with itself.
+        paths: Of each set, to compare the pictures themselves.
         source: Where they lie.
         max_pixels: Images of more pixels are not decoded.
     """
-    kept: tuple[dict[int, NDArray[np.float32] | None], ...] = ({}, {})
+    own: dict[int, NDArray[np.float32] | None] = {}
+    kept = (own, own if second is None else {})
+    paths = (*paths, paths[0]) if second is None else paths
 
     def small(side: int, position: int) -> NDArray[np.float32] | None:
         if position not in kept[side]:
@@ -59,7 +61,17 @@ def alike_pairs(
     return pairs
 
 
-def _candidates(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Iterator[list[tuple[int, int]]]:
+def joined(pairs: list[tuple[int, int]]) -> list[list[int]]:
+    """Pairs that share a picture as one group."""
+    group_of: dict[int, list[int]] = {}
+    for pair in pairs:
+        merged = sorted({member for place in pair for member in group_of.get(place, [place])})
+        group_of |= dict.fromkeys(merged, merged)
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def _candidates(first: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> Iterator[list[tuple[int, int]]]:
+    second = first if other is None else other
     for band in range(BANDS):
         order = np.argsort(first[:, band], kind="stable")
         values = first[order, band]
@@ -71,6 +83,8 @@ def _candidates(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Iterator
             b = np.searchsorted(ends, place, side="right")
             a = order[starts[b] + place - (ends[b] - lengths[b])]
             near = BITS[first[a] ^ second[b]].sum(axis=1) <= MOST_BITS
+            if other is None:
+                near &= a < b
             yield list(zip(a[near].tolist(), b[near].tolist(), strict=True))
 
 

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from vitcli.images.decode import jpeg
+from vitcli.images.decode import heif, jpeg
 from vitcli.images.decode.colours import to_rgb
+from vitcli.images.decode.grey import said
 from vitcli.images.decode.picture import Picture, UnreadableImage, scaled
 from vitcli.images.decode.pixels import Rgb, Way, resample
 from vitcli.preprocess import Region
 
-# Formats of pictures only: EPS runs another program, PDF and FITS have no size limit. MPO is opened by JPEG.
+# Formats of pictures only: EPS runs another program, PDF and FITS have no size limit. MPO is opened by JPEG, and HEIF
+# by another package.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "ICO", "PSD", "AVIF", "JPEG2000")
 MAX_PIXELS = 100_000_000
 
@@ -41,7 +43,7 @@ UPRIGHT = {
 class EncodedPicture(Picture):
     """A picture in the bytes of a file; a JPEG's header is read now and its pixels when they are asked for.
 
-    EXIF orientation is applied. Transparent pixels are shown on white. 16-bit grey is scaled to 8 bits, not
+    EXIF orientation is applied. Transparent pixels are shown on white. Grey of more than 8 bits is scaled to 8, not
     clipped. CMYK, LAB, palettes, grey and black-and-white are converted. Of several frames the first is taken.
     The ending of the name does not matter, the content does.
 
@@ -50,7 +52,8 @@ class EncodedPicture(Picture):
         max_pixels: Images of more pixels are not decoded.
 
     Raises:
-        UnreadableImage: Empty, damaged, of a format that is not in ``FORMATS``, or of more than ``max_pixels`` pixels.
+        UnreadableImage: Empty, damaged, of a format that is neither in ``FORMATS`` nor HEIF, or of more than
+            ``max_pixels`` pixels.
     """
 
     def __init__(self, content: bytes, max_pixels: int = MAX_PIXELS) -> None:
@@ -59,7 +62,8 @@ class EncodedPicture(Picture):
         self.content = content
         self.max_pixels = max_pixels
         with reasons(max_pixels):
-            self._image = Image.open(io.BytesIO(content), formats=FORMATS)
+            formats = (heif.register(),) if heif.is_heif(content) else FORMATS
+            self._image = Image.open(io.BytesIO(content), formats=formats)
             _check_size(self._image, max_pixels)
             self.format = self._image.format or ""
             self._is_jpeg = jpeg.is_plain(self._image)
@@ -67,6 +71,8 @@ class EncodedPicture(Picture):
                 # now, because PNG may hold EXIF after its pixels, and Pillow turns TIFF upright while decoding
                 self._image.load()
                 _check_size(self._image, max_pixels)
+            # now, because a picture that is turned forgets its file
+            self._said = said(self._image, content)
             self._orientation = _orientation(self._image)
             width, height = self._image.size
             super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
@@ -92,7 +98,7 @@ class EncodedPicture(Picture):
             if pixels is not None:
                 lying = scaled(lying, self._image.size[::-1], pixels)
                 return turn.upright(resample(pixels, lying, way._replace(size=size)))
-        return resample(np.array(self.image()), region, way)
+        return resample(np.array(self.image(way.white)), region, way)
 
     def glance(self) -> tuple[NDArray[np.uint8], str]:
         """A small upright grey copy, uint8 (height, width), and the decoder's warning; empty if it has none.
@@ -106,8 +112,11 @@ class EncodedPicture(Picture):
                 return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
         return np.array(self.image().convert("L")), ""
 
-    def image(self) -> Image.Image:
+    def image(self, white: int | None = None) -> Image.Image:
         """The whole picture, upright and RGB, as Pillow decodes it.
+
+        Args:
+            white: The value of white in grey of more than 8 bits; None for what the file says.
 
         Raises:
             UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
@@ -117,7 +126,8 @@ class EncodedPicture(Picture):
                 jpeg.glance(self.content, self._image.size)
                 self._image.load()
             method = UPRIGHT.get(self._orientation)
-            return to_rgb(self._image if method is None else _turned(self._image, method))
+            upright = self._image if method is None else _turned(self._image, method)
+            return to_rgb(upright, self._said, white)
 
 
 def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -40,13 +40,18 @@ class Picture(ABC):
             UnreadableImage: The pixels are damaged.
         """
 
-    def whole(self, height: int, width: int) -> Rgb:
+    def whole(self, height: int, width: int, white: int | None = None) -> Rgb:
         """All of it in any size: uint8 (height, width, 3).
+
+        Args:
+            height: Of the result, in pixels.
+            width: Of the result, in pixels.
+            white: The value of white in grey of more than 8 bits; None for what the file says.
 
         Raises:
             UnreadableImage: The pixels are damaged.
         """
-        planes = self.crop(Region(0, 0, self.width, self.height), Way((height, width), "bicubic"))
+        planes = self.crop(Region(0, 0, self.width, self.height), Way((height, width), "bicubic", white=white))
         return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 

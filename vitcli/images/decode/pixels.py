@@ -19,11 +19,13 @@ class Way(NamedTuple):
         size: Height and width of the result in pixels.
         interpolation: bilinear or bicubic.
         fill: Red, green and blue of what lies beyond the picture, 0 to 255.
+        white: The value of white in grey of more than 8 bits; None for what the file says.
     """
 
     size: tuple[int, int]
     interpolation: Interpolation
     fill: tuple[int, int, int] = (0, 0, 0)
+    white: int | None = None
 
 
 def resample(picture: Rgb, region: Region, way: Way) -> Rgb:

@@ -22,7 +22,7 @@ from vitcli.images.source.source import Source
 from vitcli.names import natural_order
 
 # version of the file's layout and of what inspect finds; another one is not read
-LAYOUT = 2
+LAYOUT = 3
 COLUMNS: dict[str, Any] = {
     "size": np.int64, "version": np.int64, "height": np.int32, "width": np.int32, "format": np.uint8,
     "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}", "rank": np.uint64,

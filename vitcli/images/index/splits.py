@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.index.index import Index
 
+PARTS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
 
 
@@ -90,7 +91,12 @@ def _share(count: int, fraction: float) -> int:
 
 
 def split_pools(
-    pools: Mapping[str, Pool], *, val_fraction: float, test_fraction: float, seed: int
+    pools: Mapping[str, Pool],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    divide: Callable[[Pool, float, float, int], list[Pool]] | None = None,
 ) -> tuple[dict[str, Pool], list[str]]:
     """The images of train, val and test, and what the user should know about how they came about.
 
@@ -99,6 +105,7 @@ def split_pools(
         val_fraction: Share that is held out where there is no val, in [0, 1).
         test_fraction: Share that is held out where there is neither val nor test, in [0, 1).
         seed: Other seeds give other splits.
+        divide: How a pool is divided by val_fraction, test_fraction and seed; None holds out exact shares.
     """
     notices: list[str] = []
     source = pools.get("all", pools.get("train"))
@@ -106,7 +113,7 @@ def split_pools(
         parts = dict(pools)
     else:
         share = 0.0 if "test" in pools else test_fraction
-        parts = dict(zip(("train", "val", "test"), _divided(source, val_fraction, share, seed), strict=True))
+        parts = dict(zip(PARTS, (divide or _divided)(source, val_fraction, share, seed), strict=True))
         if "test" in pools:
             parts["test"] = pools["test"]
         if "train" in pools:

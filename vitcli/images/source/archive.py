@@ -19,7 +19,7 @@ from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import check_folder, unwanted
+from vitcli.images.source.walk import check_folder, unwanted, version
 from vitcli.names import extension, is_hidden, natural_order
 
 ARCHIVES = (".zip", ".tar")
@@ -107,7 +107,7 @@ class Archive(Source):
             elif reason := unwanted(name, extensions):
                 left_out[reason] += 1
             else:
-                found.add(*entry)
+                found.add(path, entry.size, version(name, entry.version))
         return found, left_out
 
     def read(self, path: str) -> bytes:

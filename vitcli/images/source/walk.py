@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from tqdm import tqdm
 
 from vitcli.errors import DataError
+from vitcli.images.decode import heif
 from vitcli.images.source.entries import Entries
 from vitcli.names import extension, is_hidden, natural_order, printable
 
@@ -17,6 +18,8 @@ IMAGE_EXTENSIONS = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".png", ".webp", ".avif", ".gif", ".bmp", ".ico"),
         *(".tif", ".tiff", ".psd", ".pbm", ".pgm", ".ppm", ".pnm"),
+        # without pillow-heif too, so that none is passed over in silence
+        *heif.ENDINGS,
     }
 )
 
@@ -34,6 +37,16 @@ def unwanted(name: str, extensions: Collection[str] | None) -> str:
         return "hidden file"
     ending = extension(name)
     return "" if ending in extensions else f"no image by its extension {ending!r}"
+
+
+def version(name: str, changed: int) -> int:
+    """The version of a file, which is another one once what reads it is installed: its facts are then found anew.
+
+    Args:
+        name: Of the file.
+        changed: A number that changes with its content.
+    """
+    return changed + heif.is_installed() if name.lower().endswith(heif.ENDINGS) else changed
 
 
 def find_folders(root: str, follow_links: bool = False) -> list[str]:
@@ -94,7 +107,7 @@ def find_files(
                     elif (status := _status(entry)) is None:
                         left_out["not accessible"] += 1
                     else:
-                        found.add(prefix + name, status.st_size, status.st_mtime_ns)
+                        found.add(prefix + name, status.st_size, version(name, status.st_mtime_ns))
                 elif not follow_links and entry.is_symlink():
                     left_out["link"] += 1
                 elif not entry.is_dir():

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, final
 
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
+from vitcli.data.batches.order import epoch_length
+from vitcli.names import printable
+from vitcli.train.output.bar import ImageBar, in_words, say
+
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
     from vitcli.data import Batch
+    from vitcli.data.batches.datamodule import Batches, Split
 
 SHOWN = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 READ_AFTER = 0.5
@@ -19,16 +25,20 @@ READ_AFTER = 0.5
 
 @final
 class LossBar(TQDMProgressBar):
-    """A progress bar with the loss of a step, which is read twice a second.
+    """A progress bar that counts images, and tells the time left of the run and the loss of a step.
 
-    Lightning's own reads every step's. Each time the CPU waits until the GPU has finished all that is queued, and
-    then the GPU waits for the CPU.
+    Lightning's own counts batches, and reads the loss of every step. Each time the CPU waits until the GPU has finished
+    all that is queued, and then the GPU waits for the CPU; here it is read twice a second.
     """
+
+    BAR_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} images, {rate_noinv_fmt}{postfix}"
 
     def __init__(self) -> None:
         super().__init__()
         self._read = float("-inf")
-        self._loss: dict[str, float] = {}
+        self._shown: dict[str, float | str] = {}
+        self._steps = 0
+        self._first_step = 0.0
 
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
@@ -36,8 +46,101 @@ class LossBar(TQDMProgressBar):
         """The numbers after the bar."""
         now = time.monotonic()
         if now - self._read >= READ_AFTER and "train/loss_step" in (reached := trainer.callback_metrics):
-            self._read, self._loss = now, {"train/loss_step": float(reached["train/loss_step"])}
-        return super().get_metrics(trainer, pl_module) | self._loss
+            left = {} if (left := self._seconds_left(trainer, now)) is None else {"run left": in_words(left)}
+            self._read, self._shown = now, {**left, "train/loss_step": float(reached["train/loss_step"])}
+        return self._shown | super().get_metrics(trainer, pl_module)
+
+    def init_sanity_tqdm(self) -> ImageBar:
+        """The bar of the first validation, which tries whether all works."""
+        return self._bar(self.sanity_check_description, "val", leave=False)
+
+    def init_train_tqdm(self) -> ImageBar:
+        """The bar of training."""
+        return self._bar(epoch_of(self.trainer), "train")
+
+    def init_validation_tqdm(self) -> ImageBar:
+        """The bar of validation, below that of training if there is one."""
+        alone = self.trainer.state.fn == "validate"
+        return self._bar(self.validation_description, "val", position=0 if alone else 1, leave=alone)
+
+    def init_test_tqdm(self) -> ImageBar:
+        """The bar of the test."""
+        return self._bar(self.test_description, "test")
+
+    def init_predict_tqdm(self) -> ImageBar:
+        """The bar of predict."""
+        return self._bar(self.predict_description, "predict")
+
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Begin the bar of an epoch that is resumed midway too, for which Lightning announces no start."""
+        super().on_train_start(trainer)
+        self._steps = 0
+        self._begin(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Begin the bar of an epoch."""
+        self._begin(trainer)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the images of a step."""
+        self._steps += 1
+        if self._steps == 1:
+            # the first one starts workers, and compiles
+            self._first_step = time.monotonic()
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """End the bars, so that what is said next has a line of its own."""
+        bars = (self._val_progress_bar, self._train_progress_bar, self._test_progress_bar, self._predict_progress_bar)
+        for bar in bars:
+            if bar is not None:
+                bar.close()
+
+    def _bar(self, what: str, split: Split, *, position: int = 0, leave: bool = True) -> ImageBar:
+        data: Batches = self.trainer.datamodule  # type: ignore[attr-defined]
+        labels = data.listing(split).labels
+        return ImageBar(
+            batch=data.batch_size * self.trainer.world_size,
+            images=epoch_length(labels, data.sampler) if split == "train" else len(labels),
+            desc=what.lower(),
+            position=position,
+            disable=self.is_disabled,
+            leave=leave,
+            dynamic_ncols=True,
+            file=sys.stdout,
+            smoothing=0,
+            bar_format=self.BAR_FORMAT,
+        )
+
+    def _begin(self, trainer: pl.Trainer) -> None:
+        bar, total = self.train_progress_bar, self.total_train_batches
+        bar.initial = 0
+        bar.set_description(epoch_of(trainer), refresh=False)
+        bar.reset(None if math.isinf(total) else int(total))
+
+    def _seconds_left(self, trainer: pl.Trainer, now: float) -> float | None:
+        """Time left of the run by the mean of the steps so far, validation included; None where no end is known."""
+        done, left = self._steps - 1, batches_left(trainer)
+        return None if done < 1 or math.isinf(left) else left * (now - self._first_step) / done
+
+
+def batches_left(trainer: pl.Trainer) -> float:
+    """How many batches are still to come when one has ended; infinite where no end is known."""
+    left = math.inf
+    if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+        done = trainer.current_epoch * trainer.num_training_batches + trainer.fit_loop.batch_idx + 1
+        left = trainer.max_epochs * trainer.num_training_batches - done
+    if trainer.max_steps >= 0:
+        left = min(left, (trainer.max_steps - trainer.global_step) * trainer.accumulate_grad_batches)
+    return max(0, left)
+
+
+def epoch_of(trainer: pl.Trainer) -> str:
+    """The present epoch as people count, and the last one: ``epoch 1/3``."""
+    last = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+    return f"epoch {trainer.current_epoch + 1}{last}"
 
 
 @final
@@ -46,6 +149,11 @@ class EpochLines(Callback):
 
     def __init__(self) -> None:
         self._start = 0.0
+        self._validated = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember that this epoch has figures of its own for the validation images."""
+        self._validated = not trainer.sanity_checking
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of an epoch that is resumed midway, for which Lightning announces no start."""
@@ -54,21 +162,22 @@ class EpochLines(Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._start = time.monotonic()
+        self._validated = False
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say what the epoch reached."""
         if trainer.is_global_zero:
             reached = trainer.callback_metrics
-            numbers = "  ".join(f"{key} {float(reached[key]):.4f}" for key in SHOWN if key in reached)
-            epochs = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+            shown = [key for key in SHOWN if key in reached and (self._validated or not key.startswith("val/"))]
+            numbers = "  ".join(f"{key} {float(reached[key]):.4f}" for key in shown)
             seconds = time.monotonic() - self._start
-            line = f"epoch {trainer.current_epoch + 1}{epochs}  {numbers}  {seconds:.0f} s"
+            line = f"{epoch_of(trainer)}  {numbers}  {seconds:.0f} s"
             bar = trainer.progress_bar_callback
-            if bar is not None:
-                # between the bars, not across one
+            if bar is not None and not isinstance(bar, TQDMProgressBar):
+                # another one draws in ways of its own
                 bar.print(line)
             else:
-                print(line, flush=True)
+                say(line, sys.stdout)
 
 
 @final
@@ -116,4 +225,4 @@ class Unreadable(Callback):
             path = trainer.datamodule.listing(split).paths[index]  # type: ignore[attr-defined]
             if (split, path) not in self.reasons:
                 self.reasons[split, path] = reason
-                print(f"left out: {split} image {path}: {reason}", file=sys.stderr, flush=True)
+                say(f"left out: {split} image {printable(path)}: {printable(reason)}", sys.stderr)

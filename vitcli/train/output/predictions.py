@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from vitcli.errors import ConfigError
 from vitcli.table.parts import Merged, PartWriter, merge
 from vitcli.table.row import Row
 
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     import lightning.pytorch as pl
 
     from vitcli.data import Batch, Listing
+
+NO_NUMBER = "the net's output is not a number; its weights are damaged, or the training has diverged"
 
 
 @final
@@ -26,10 +32,13 @@ class PredictionWriter(Callback):
 
     Args:
         path: Where the table goes; by default into the run's folder.
+        escape_formulas: Whether a cell that a spreadsheet would take for a formula begins with an apostrophe, which
+            read_rows takes away again.
     """
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, escape_formulas: bool = False) -> None:
         self.path = path
+        self.escape_formulas = escape_formulas
         self.merged: Merged | None = None
         self._part: PartWriter | None = None
 
@@ -76,7 +85,9 @@ class PredictionWriter(Callback):
     def _open(self, trainer: pl.Trainer, pl_module: Any) -> None:
         # only the first process knows the run's folder, where several were started at once
         self.path = trainer.strategy.broadcast(self.path)
-        self._part = PartWriter(self._part_path(trainer.global_rank), pl_module.classes)
+        self._part = PartWriter(
+            self._part_path(trainer.global_rank), pl_module.classes, escape_formulas=self.escape_formulas
+        )
 
     def _part_path(self, rank: int) -> Path:
         return self.table.with_name(f"{self.table.name}.part-{rank}")
@@ -92,17 +103,18 @@ class PredictionWriter(Callback):
     def _images(self, listing: Listing, classes: tuple[str, ...], outputs: Tensor, batch: Batch) -> Any:
         positions, sizes = batch["index"].tolist(), batch["size"].tolist()
         for index, (height, width), probabilities in zip(positions, sizes, outputs.tolist(), strict=True):
+            known = Row(listing.paths[index], _label(listing, classes, index), width=width, height=height)
+            if not all(map(math.isfinite, probabilities)):
+                yield index, replace(known, status="error", error=NO_NUMBER)
+                continue
             confidence = max(probabilities)
             yield (
                 index,
-                Row(
-                    path=listing.paths[index],
-                    label=_label(listing, classes, index),
+                replace(
+                    known,
                     predicted=classes[probabilities.index(confidence)],
                     confidence=confidence,
                     probabilities=tuple(probabilities),
-                    width=width,
-                    height=height,
                 ),
             )
 
@@ -123,3 +135,21 @@ class PredictionWriter(Callback):
 def _label(listing: Listing, classes: tuple[str, ...], index: int) -> str:
     label = listing.labels[index]
     return classes[label] if label >= 0 else ""
+
+
+def check_table(path: str) -> None:
+    """Check that a table can be written at a path, before anything is predicted for it.
+
+    Raises:
+        ConfigError: It is a folder, asks for another format, or lies where nothing can be written.
+    """
+    table = Path(path)
+    if table.is_dir():
+        raise ConfigError(
+            f"predictions.path {path}: is a folder; name a file in it, such as {table / 'predictions.csv'}"
+        )
+    if table.suffix not in ("", ".csv"):
+        raise ConfigError(f"predictions.path {path}: tables are written as CSV; let the name end in .csv")
+    parent = next(folder for folder in table.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"predictions.path {path}: nothing can be written in {parent}; name another place")

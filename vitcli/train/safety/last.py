@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from lightning.pytorch.callbacks import Checkpoint
 
+from vitcli.train.output.bar import say
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -18,7 +20,15 @@ CHECK_EVERY_BATCHES = 10
 
 
 class Interrupted(Exception):  # noqa: N818 -- it is no error
-    """The user asked to stop, and the run is saved."""
+    """The run was asked to stop, and is saved.
+
+    Args:
+        by: The signal that asked.
+    """
+
+    def __init__(self, by: signal.Signals) -> None:
+        super().__init__(by.name)
+        self.by = by
 
 
 @final
@@ -35,15 +45,18 @@ class KeepLast(Checkpoint):
 
     def __init__(self) -> None:
         self.path: str | None = None
-        self.asked = False
-        self._before: Any = None
+        self.asked: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Install the handler of Ctrl-C."""
         # the first process alone knows the run's folder, where several were started at once
         self.path = trainer.strategy.broadcast(self.path)
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+        self._handle(signal.SIGINT)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Install the handler of SIGTERM, over Lightning's own, which would end the process with code 0."""
+        self._handle(signal.SIGTERM)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -54,9 +67,10 @@ class KeepLast(Checkpoint):
         several = trainer.world_size > 1
         if several and (batch_idx + 1) % CHECK_EVERY_BATCHES and batch_idx + 1 < trainer.num_training_batches:
             return
-        if trainer.strategy.reduce_boolean_decision(self.asked, all=False) if several else self.asked:
+        asked = self.asked is not None
+        if trainer.strategy.reduce_boolean_decision(asked, all=False) if several else asked:
             self._save(trainer)
-            raise Interrupted
+            raise Interrupted(self.asked or signal.SIGTERM)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint at the end of an epoch."""
@@ -75,14 +89,23 @@ class KeepLast(Checkpoint):
             raise RuntimeError("last.ckpt has no path yet")
         trainer.save_checkpoint(self.path)
 
+    def _handle(self, number: signal.Signals) -> None:
+        # a thread that is not the main one may not install any
+        if threading.current_thread() is threading.main_thread():
+            self._before[number] = signal.signal(number, self._ask)
+
     def _ask(self, signum: int, frame: FrameType | None) -> None:
-        if self.asked:
+        number = signal.Signals(signum)
+        if self.asked is not None:
             self._restore()
+            if number == signal.SIGTERM:
+                raise SystemExit(128 + number)
             raise KeyboardInterrupt
-        self.asked = True
-        print("\nCtrl-C: stopping after this step; once more stops at once", file=sys.stderr, flush=True)
+        self.asked = number
+        name = "Ctrl-C" if number == signal.SIGINT else number.name
+        say(f"{name}: stopping after this step; once more stops at once", sys.stderr, typed=True)
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before = {}

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves
 
 from vitcli.errors import DataError, is_full
 from vitcli.machine.atomic import replacing
+from vitcli.names import quoted
 
 TENSORS = ("state_dict", "optimizer_states")
 
@@ -133,7 +134,7 @@ def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
         if not isinstance(reason, OSError):
             raise
         need = "make room" if is_full(reason) else "correct that"
-        do = f"{need}, then vitcli fit --ckpt_path {path}" if path.is_file() else f"{need}, and start again"
+        do = f"{need}, then vitcli fit --ckpt_path {quoted(path)}" if path.is_file() else f"{need}, and start again"
         raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
 
 

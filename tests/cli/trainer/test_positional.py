@@ -1,0 +1,52 @@
+"""Paths without an option before them mean what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CPU, TINY
+from vitcli.__main__ import main
+from vitcli.cli.trainer.positional import with_options
+from vitcli.errors import ConfigError
+
+
+def test_fit_takes_a_folder_and_guesses_its_layout(photos: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["fit", "photos", "--trainer.max_epochs", "1", *TINY, *CPU]) == 0
+    assert "run: runs/photos " in capsys.readouterr().out
+    assert with_options("fit", ["photos", "--run.name", "x"]) == [
+        "--data", "FolderData", "--data.root", "photos", "--run.name", "x",
+    ]  # fmt: skip
+
+
+def test_fit_takes_a_table(photos: Path):
+    Path("labels.csv").write_text("path,label\nphotos/train/circle/0000.png,circle\n")
+    assert with_options("fit", ["labels.csv"])[:2] == ["--data", "ManifestData"]
+
+
+@pytest.mark.parametrize("words", [["--data", "FolderData"], ["--config", "folder"], ["--data=FolderData"]])
+def test_a_layout_that_is_said_is_not_guessed(words: list[str]):
+    assert with_options("fit", ["photos", *words]) == ["--data.root", "photos", *words]
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_other_verbs_take_a_run_and_then_images(copied: Path, verb: str):
+    assert with_options(verb, ["runs/photos", "photos"]) == ["--ckpt_path", "runs/photos", "--data.root", "photos"]
+    assert with_options(verb, ["runs/photos"]) == ["--ckpt_path", "runs/photos"]
+    assert with_options(verb, ["photos", "--ckpt_path", "best"]) == ["--data.root", "photos", "--ckpt_path", "best"]
+
+
+def test_predict_of_one_image_prints_its_answer(copied: Path, capsys: pytest.CaptureFixture[str]):
+    image = next(Path("photos/test").rglob("*.png"))
+    assert main(["predict", "runs/photos", str(image)]) == 0
+    *_, count, answer = capsys.readouterr().out.splitlines()
+    assert count == "1 image"
+    name, confidence = answer.split()
+    assert name in ("circle", "square")
+    assert 0.5 <= float(confidence) <= 1
+
+
+def test_more_paths_than_there_are_places_are_told():
+    with pytest.raises(ConfigError, match=r"^a b: fit takes one path, of images; everything else has a name"):
+        with_options("fit", ["a", "b", "--data", "FolderData"])

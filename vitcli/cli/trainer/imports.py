@@ -1,0 +1,87 @@
+"""Import of classes that a config names: from known packages, and from those that the user opens."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jsonargparse
+
+from vitcli.errors import ConfigError
+
+OPTION = "--allow-import"
+KNOWN = ("vitcli", "lightning", "torch", "torchmetrics", "torchvision")
+# settings whose value may be the path of a class without the word class_path before it
+CLASSES = re.compile(r"trainer\.(callbacks|logger|profiler|plugins|strategy)|model\.net\.backend|data")
+CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def take_allowed(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words without ``--allow-import PACKAGE``, and the packages; no config can say it.
+
+    What is typed as a class path is opened too: it is the user's own word.
+
+    Raises:
+        ConfigError: No package behind the option.
+    """
+    rest: list[str] = []
+    opened: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        option, equals, value = word.partition("=")
+        if option == OPTION:
+            package = value if equals else next(waiting, "")
+            if not re.fullmatch(r"[A-Za-z_][\w.]*", package):
+                raise ConfigError(f"{OPTION} {package}: not the name of a package; give one, such as my_backend")
+            opened.append(package)
+        else:
+            rest.append(word)
+    for number, word in enumerate(rest):
+        option, equals, value = word.partition("=")
+        if CLASSES.fullmatch(option.removeprefix("--").rstrip("+")):
+            typed = value if equals else rest[number + 1] if number + 1 < len(rest) else ""
+            if CLASS_PATH.fullmatch(typed):
+                opened.append(typed.rpartition(".")[0])
+    return rest, opened
+
+
+def check_imports(path: str, content: Any, opened: Sequence[str]) -> None:
+    """Check that a config names classes of known packages only, before anything of it is imported.
+
+    Args:
+        path: The config file, for the message.
+        content: What it holds.
+        opened: Packages and modules that the user trusts.
+
+    Raises:
+        ConfigError: It names another one.
+    """
+    for key, value in _class_paths(content, ""):
+        package = value.partition(".")[0]
+        if package not in KNOWN and not any(f"{value}.".startswith(f"{name}.") for name in opened):
+            raise ConfigError(
+                f"--config {path}: {key} {value}: {package} is not imported because a config says so; "
+                f"if you trust it, add {OPTION} {package}"
+            )
+
+
+def allow(opened: Sequence[str]) -> None:
+    """Have jsonargparse import nothing else, where its version knows how to."""
+    with contextlib.suppress(TypeError):
+        jsonargparse.set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*KNOWN, *opened])
+
+
+def _class_paths(content: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(content, dict):
+        for name, value in content.items():
+            inner = f"{key}.{name}" if key else str(name)
+            yield from _class_paths(value, key if name == "class_path" else inner)
+            if name == "class_path" and isinstance(value, str) and CLASS_PATH.fullmatch(value):
+                yield key, value
+    elif isinstance(content, list):
+        for value in content:
+            yield from _class_paths(value, key)
+    elif isinstance(content, str) and CLASSES.fullmatch(key) and CLASS_PATH.fullmatch(content):
+        yield key, content

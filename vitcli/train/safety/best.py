@@ -1,0 +1,101 @@
+"""best.ckpt: the checkpoint of the best epoch, which belongs to the run wherever its folder lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+
+TIE_BREAKER = "val/loss"
+Mode = Literal["auto", "min", "max"]
+
+
+@final
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, which keeps the best of a run when the run's folder was moved or named otherwise.
+
+    Of epochs with equal scores, as accuracies on few images often are, the one with the lower ``val/loss`` is the best.
+
+    Args:
+        monitor: Metric by which epochs are compared, such as val/accuracy or val/loss.
+        mode: Whether the highest value is the best (max) or the lowest (min); auto: the lowest of a loss, else the
+            highest.
+        filename: Name of the file, without its ending.
+        enable_version_counter: Whether a file of that name is kept beside the new one.
+        **options: What ModelCheckpoint takes.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = "val/accuracy",
+        mode: Mode = "auto",
+        filename: str | None = "best",
+        enable_version_counter: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            monitor=monitor,
+            mode=direction(monitor) if mode == "auto" else mode,
+            filename=filename,
+            enable_version_counter=enable_version_counter,
+            **options,
+        )
+        self.losses: dict[str, float] = {}
+
+    @property
+    def state_key(self) -> str:
+        """ModelCheckpoint's own, so that checkpoints written before this class existed are understood."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the last checkpoint has to know of the best one."""
+        return {**super().state_dict(), "losses": self.losses}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what is known of the best, if its files lie in the folder of this run.
+
+        Lightning compares the folders as they are spelt, and forgets the best where they differ.
+        """
+        here = {path: Path(str(self.dirpath)) / Path(path).name for path in state_dict.get("best_k_models", {})}
+        if all(path.is_file() for path in here.values()):
+            renamed = _renamed(state_dict, {before: str(path) for before, path in here.items()})
+            state_dict = {**renamed, "dirpath": self.dirpath}
+            self.losses = state_dict.get("losses", {})
+        elif state_dict.get("dirpath") != self.dirpath:
+            # a run of its own that begins with a checkpoint of another: it has no best yet
+            return
+        super().load_state_dict(state_dict)
+
+    def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
+        """Whether a score is one of the best; equal ones are compared by ``val/loss``."""
+        if super().check_monitor_top_k(trainer, current):
+            return True
+        loss, before = trainer.callback_metrics.get(TIE_BREAKER), self.losses.get(self.kth_best_model_path)
+        if current is None or loss is None or before is None:
+            return False
+        is_equal = bool(torch.eq(current, self.best_k_models[self.kth_best_model_path]))
+        return trainer.strategy.reduce_boolean_decision(is_equal and float(loss) < before)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        if (loss := trainer.callback_metrics.get(TIE_BREAKER)) is not None:
+            self.losses = {path: self.losses[path] for path in self.best_k_models if path in self.losses}
+            self.losses[filepath] = float(loss)
+        super()._save_checkpoint(trainer, filepath)
+
+
+def direction(monitor: str | None) -> Literal["min", "max"]:
+    """Whether lower or higher values of a metric are better."""
+    return "min" if monitor is not None and monitor.rpartition("/")[2].startswith("loss") else "max"
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """A nest of dictionaries with other names for files, be they keys or values."""
+    if isinstance(value, dict):
+        return {names.get(key, key): _renamed(held, names) for key, held in value.items()}
+    return names.get(value, value) if isinstance(value, str) else value
