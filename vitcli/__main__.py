@@ -10,7 +10,6 @@ from vitcli import __version__
 from vitcli.cli import usage
 from vitcli.machine import process
 from vitcli.machine.openmp import spin_briefly
-from vitcli.names import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(versions())
         return 0
     if first not in usage.VERBS:
+        from vitcli.names import printable
+
         print(f"vitcli: error: {printable(usage.unknown_verb(first))}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & set(words[1:]):

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import final
 
-
-@final
-@dataclass(frozen=True)
 class Verb:
     """A verb: the module that does it, and what help says of it.
+
+    A plain class: to import typing or dataclasses would take longer than the whole help.
 
     Args:
         module: Has ``run(verb, words)``, which returns the exit code.
@@ -20,18 +15,29 @@ class Verb:
         examples: Commands.
         note: What else there is to know, in one or two lines.
         positional: What comes before the options, such as ROOT.
-        own: What it says of an option in words of its own.
+        own: Options, each with what this verb says of it in words of its own.
         trains: Whether it has the many options of Trainer, model and data, which ``--help-all`` shows.
     """
 
-    module: str
-    summary: str
-    options: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    note: str = ""
-    positional: str = ""
-    own: Mapping[str, str] = field(default_factory=dict)
-    trains: bool = False
+    def __init__(
+        self,
+        module: str,
+        summary: str,
+        options: tuple[str, ...] = (),
+        examples: tuple[str, ...] = (),
+        note: str = "",
+        positional: str = "",
+        own: tuple[tuple[str, str], ...] = (),
+        trains: bool = False,
+    ) -> None:
+        self.module = module
+        self.summary = summary
+        self.options = options
+        self.examples = examples
+        self.note = note
+        self.positional = positional
+        self.own = dict(own)
+        self.trains = trains
 
 
 OPTIONS = {
@@ -180,7 +186,7 @@ VERBS = {
         ("vitcli import deit_tiny.safetensors --classes imagenet.txt --out deit_tiny_vitcli.safetensors",),
         "The file may be safetensors or torch's (tensors only), timm:NAME or torchvision:NAME.",
         positional="FILE --out FILE",
-        own={"--out": "the safetensors file to write"},
+        own=(("--out", "the safetensors file to write"),),
     ),
     "check": Verb(
         "vitcli.cli.verbs.check",
@@ -199,7 +205,7 @@ VERBS = {
         "Unreadable and truncated images, the same file or picture twice, above all in train and val, missing and "
         "rare classes, extremes.\nExit code 0: nothing found, 3: findings. No file of yours is touched.",
         positional="ROOT",
-        own={"--out": "folder for check.json and samples.png; by default runs/check-NAME"},
+        own=(("--out", "folder for check.json and samples.png; by default runs/check-NAME"),),
     ),
     "configs": Verb(
         "vitcli.cli.verbs.configs",
@@ -264,6 +270,9 @@ def help_of(option: str, verb: Verb) -> str:
 
 def unknown_verb(word: str) -> str:
     """One line on a first word that is no verb."""
+    # here, because help does without it and answers a quarter sooner
+    import difflib
+
     near = [SYNONYMS[word]] if word in SYNONYMS else difflib.get_close_matches(word, VERBS, n=1, cutoff=0.7)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return f"{word!r} is not a verb; {meant}There are {', '.join(VERBS)}; see vitcli --help"
