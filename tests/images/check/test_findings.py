@@ -57,7 +57,7 @@ def test_a_clean_set_has_no_findings_and_exit_code_0(clean: Path, capsys: pytest
     out = capsys.readouterr().out
     assert "photos: 28 images" in out
     assert "train    8    8   16" in out
-    assert "nothing found that would have to be mended" in out
+    assert "nothing found that needs correcting" in out
     sheet = Image.open("runs/check-photos/samples.png")
     assert sheet.width > 300
 

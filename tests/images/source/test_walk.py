@@ -99,3 +99,10 @@ def test_no_bar_is_drawn_where_stderr_is_no_terminal(tmp_path: Path, capfd: pyte
     (tmp_path / "1.png").touch()
     find_files(tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet", "LABELS.JSONL"])
+def test_a_table_as_root_names_the_data_that_reads_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"^data.root \S+: is a table, not a folder; say --data ManifestData"):
+        check_folder(str(tmp_path / name))

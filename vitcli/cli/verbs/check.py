@@ -60,10 +60,11 @@ def _check(words: Sequence[str]) -> int:
         written.append(out / "samples.png")
     if quarantine:
         write_quarantine(quarantine, health.quarantine)
-    print("\n".join(_told(str(root), health)))
-    print(f"check: {', '.join(map(str, written))}")
+    lines = [*_told(str(root), health), f"check: {', '.join(map(str, written))}"]
     if quarantine:
-        print(f"quarantine: {quarantine} ({counted(len(health.quarantine), 'image')}), for --data.quarantine")
+        lines.append(f"quarantine: {quarantine} ({counted(len(health.quarantine), 'image')}), for --data.quarantine")
+    # names of files may hold anything
+    print("\n".join(map(printable, lines)))
     return FINDINGS if health.findings else DONE
 
 
@@ -123,7 +124,7 @@ def _told(root: str, health: Health) -> list[str]:
         if found:
             lines += ["", f"{title}:", *map(_line, found)]
     if not health.findings:
-        lines += ["", "nothing found that would have to be mended"]
+        lines += ["", "nothing found that needs correcting"]
     return lines
 
 

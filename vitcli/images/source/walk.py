@@ -13,6 +13,7 @@ from vitcli.errors import DataError
 from vitcli.images.decode import heif
 from vitcli.images.source.entries import Entries
 from vitcli.names import extension, is_hidden, natural_order, printable
+from vitcli.table.read import TABLES
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -162,6 +163,8 @@ def check_folder(root: str) -> None:
     if not os.path.exists(root):
         raise DataError(f"data.root {root}: no such folder; check the path (now in {os.getcwd()})")
     if not os.path.isdir(root):
+        if extension(root) in TABLES:
+            raise DataError(f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it")
         raise DataError(
             f"data.root {root}: is a file, not a folder; name the folder that holds the images, or a zip or tar of it"
         )
