@@ -112,8 +112,11 @@ def test_fit_takes_weights_to_another_size_of_picture(
     assert "resampled: pos_embed" in capsys.readouterr().out
 
 
-def test_a_checkpoint_starts_a_new_run_through_weights(copied: Path, capsys: pytest.CaptureFixture[str]):
-    words = ["--weights", "runs/photos/checkpoints/best.ckpt", "--data.root", "photos", *CPU]
+@pytest.mark.parametrize("weights", ["runs/photos/checkpoints/best.ckpt", "runs/photos", "runs/photos/"])
+def test_a_checkpoint_or_a_run_starts_a_new_run_through_weights(
+    weights: str, copied: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["--weights", weights, "--data.root", "photos", *CPU]
     assert main(["fit", *words, "--trainer.max_epochs", "1"]) == 0
     assert Path("runs/photos-2").is_dir()
     assert "left fresh" not in capsys.readouterr().out

@@ -43,7 +43,7 @@ class Verb:
 OPTIONS = {
     "--config": "a run or an overlay: a YAML file or a name of vitcli configs; of several, later ones win",
     "--ckpt_path": "a .ckpt file, a run's folder, 'last' or 'best'",
-    "--weights": "weights to start from: a file, timm:NAME or torchvision:NAME",
+    "--weights": "weights to start from: a file, a run's folder, timm:NAME or torchvision:NAME",
     "--quarantine": "a list of images to leave out, to be written, for --data.quarantine",
     "--out": "the file or folder to write",
     "--source": "whose tensors they are: ",

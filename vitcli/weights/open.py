@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from vitcli.errors import NoHeadError, WeightsError
 from vitcli.names import quoted
 from vitcli.net import build
 from vitcli.net.resample import Resampling
+from vitcli.run import resolve_checkpoint
 from vitcli.weights.checkpoint import is_flat, names_class, read_checkpoint
 from vitcli.weights.fetch import from_timm, from_torchvision
 from vitcli.weights.files import open_net, read_metadata
@@ -24,7 +26,8 @@ def open_pretrained(spec: str, *, to_train: bool = False, **said: Any) -> Pretra
     """The weights that ``--weights`` means.
 
     Args:
-        spec: A file of ours (safetensors or a checkpoint), a peer's file, ``timm:NAME`` or ``torchvision:NAME``.
+        spec: A file of ours (safetensors or a checkpoint), the folder of a run (its best checkpoint), a peer's file,
+            ``timm:NAME`` or ``torchvision:NAME``.
         to_train: Whether they need no head, as of a net that was trained without labels: a training has its own.
         **said: Arguments of ``import_net`` for a peer's tensors.
 
@@ -48,9 +51,12 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
     if library in LIBRARIES and name:
         return (from_timm if library == "timm" else from_torchvision)(spec, name, said)
     path = Path(spec)
+    if path.is_dir() and (path / "checkpoints").is_dir():
+        return replace(_checkpoint(str(resolve_checkpoint(spec, "predict", None, spec))), name=spec)
     if not path.is_file():
         raise WeightsError(
-            f"--weights {spec}: no such file; name a safetensors or torch file, timm:NAME or torchvision:NAME"
+            f"--weights {spec}: no such file; name a safetensors or torch file, a checkpoint, a run's folder, "
+            "timm:NAME or torchvision:NAME"
         )
     if path.suffix == ".ckpt":
         return _checkpoint(spec)
