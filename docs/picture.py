@@ -1,7 +1,7 @@
 """The README's picture: what a run on drawn shapes printed, over test images with label, prediction and confidence.
 
-    (echo '$ vitcli fit --config configs/shapes.yaml' && vitcli fit --config configs/shapes.yaml &&
-     echo '$ vitcli test --ckpt_path runs/shapes' && vitcli test --ckpt_path runs/shapes) > terminal.txt
+    (echo '$ vitcli fit --config shapes' && vitcli fit --config shapes &&
+     echo '$ vitcli test runs/shapes' && vitcli test runs/shapes) > terminal.txt
     mv terminal.txt runs/shapes
     python docs/picture.py runs/shapes docs/shapes.svg
 
