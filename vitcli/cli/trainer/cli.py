@@ -1,0 +1,320 @@
+"""Cli: a LightningCLI for one verb, which knows runs and checkpoints, and ignores no setting."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, final
+
+from jsonargparse import ArgumentParser, Namespace
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from vitcli.cli.parser_errors import one_line
+from vitcli.cli.trainer.accepted import WhenAccepted
+from vitcli.cli.trainer.arguments import (
+    Arguments,
+    base_configs,
+    check_linked,
+    continued_run,
+    load_config,
+    read_arguments,
+)
+from vitcli.cli.trainer.conflicts import honour
+from vitcli.cli.trainer.imports import check_imports
+from vitcli.cli.trainer.left_out import left_out_lines, show_images
+from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, take_wandb, trainer_settings
+from vitcli.cli.trainer.summary import describe, outcome
+from vitcli.cli.trainer.whole_help import HelpAll
+from vitcli.data import ImageData
+from vitcli.errors import ConfigError
+from vitcli.machine.atomic import keep_previous
+from vitcli.names import at_home, printable, quoted
+from vitcli.run import CACHE, Run, RunOptions, check_name, claim
+from vitcli.train.classifier import Classifier
+from vitcli.train.monitors import Monitors
+from vitcli.train.output.console import EpochLines, Unreadable
+from vitcli.train.output.csv_log import MetricsCsv
+from vitcli.train.output.predictions import PredictionWriter, check_table
+from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
+from vitcli.train.safety.best import BestCheckpoint
+from vitcli.train.safety.last import KeepLast
+from vitcli.train.safety.reseed import Reseed
+from vitcli.train.safety.write import CheckpointFiles
+from vitcli.weights import load_into
+from vitcli.weights.checkpoint import read_checkpoint
+from vitcli.weights.imagenet import IMAGENET, imagenet
+from vitcli.weights.open import open_pretrained
+from vitcli.weights.pretrained import Pretrained
+
+
+@final
+class Cli(LightningCLI):
+    """One verb of vitcli: parse, build, do.
+
+    Only this verb's parser is built. What a checkpoint says is laid under what the user typed, as a config that
+    comes first; then the two are compared, and nothing that was typed is ignored.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words after the verb.
+        opened: Packages from which a config may import.
+    """
+
+    def __init__(self, verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> None:
+        self.verb = verb
+        self.opened = opened
+        self.arguments: Arguments = read_arguments(verb, words)
+        for config in self.arguments.configs:
+            content = load_config(config)
+            check_imports(config, content, opened)
+            check_linked(config, content)
+        self.checkpoint: Path | None = self.arguments.checkpoint()
+        self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+        weights = None if self.arguments.only_asks else self.arguments.weights
+        self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
+        self.told: list[str] = []
+        self.run: Run | None = None
+        self.curves: MetricsCsv | None = None
+        super().__init__(
+            Classifier,
+            ImageData,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs={"prog": f"vitcli {verb}", "exit_on_error": False, "allow_abbrev": False},
+            args=list(words),
+            run=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The sections beside trainer, model and data, and what follows from what."""
+        parser.add_argument("--help-all", action=HelpAll, help="Show all options and exit.")
+        parser.add_argument("--ckpt_path", type=str | None, help="A .ckpt file, a run folder, 'last' or 'best'.")
+        parser.add_argument("--weights", type=str | None, help="Weights to start from: a file, timm:NAME, ...")
+        parser.add_class_arguments(RunOptions, "run")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        source = "UnlabelledData" if self.verb == "predict" else "FolderData"
+        parser.set_defaults({"data": {"class_path": f"vitcli.data.{source}"}})
+        parser.link_arguments("model.net.image_size", "model.preprocess.size", compute_fn=_both_sides)
+        parser.link_arguments("model.classes", "model.net.classes", compute_fn=_count)
+        parser.link_arguments("model.preprocess", "data.init_args.preprocess")
+        parser.link_arguments("model.classes", "data.init_args.classes")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the words over what the run and its checkpoint say; read the classes of a new run from its folders."""
+        settings = self.saved.get("hyper_parameters", {})
+        bases = base_configs(self.arguments, self.checkpoint, settings)
+        for base in bases:
+            check_imports(f"(of {self.checkpoint})", {**base, "model": None}, self.opened)
+        if self.pretrained is not None:
+            bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
+        try:
+            words = [f"--config={json.dumps(base)}" for base in bases] + list(args)
+            self.config = parser.parse_args(words)
+            if self.verb == "fit" and not self.config.model.classes:
+                found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}
+                self.config = parser.parse_object(found, self.config)
+        except argparse.ArgumentError as error:
+            raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
+
+    def instantiate_classes(self) -> None:
+        """Build everything, look for contradictions and at the images, and only then touch the disk."""
+        try:
+            self._build()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Remove the folder of a run that was refused before it began; one that holds anything stays."""
+        if self.run is not None and not self.accepted.is_accepted:
+            with suppress(OSError):
+                self.run.folder.rmdir()
+
+    def _build(self) -> None:
+        config = self.config.clone()
+        if self.arguments.run.name is not None:
+            check_name(self.arguments.run.name)
+        wandb_options = take_wandb(config.trainer)
+        self.config_init = self.parser.instantiate_classes(config)
+        self.model, self.datamodule = self.config_init.model, self.config_init.data
+        if self.config.data.init_args.cache_dir is None:
+            self.datamodule.kept_in = Path(self.arguments.run.dir) / CACHE
+        if self.checkpoint is not None:
+            self.told += honour(self.model, self.saved, self.checkpoint, self.verb)
+        self._start_from_weights()
+        self.keep_last = KeepLast()
+        self.accepted = WhenAccepted(self._write)
+        own: list[Callback] = [Monitors(), self.accepted, Unreadable(), EpochLines()]
+        own += [Reseed(self.config.seed_everything), self.keep_last]
+        settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
+        if wandb_options and self.verb == "predict":
+            self.told.append("trainer.logger WandbLogger: predict reaches no score that it could log")
+        if "precision" in settings:
+            self.told.append(
+                f"trainer.precision {self.config.trainer.precision}: slower on this CPU, which has no bfloat16 "
+                "instructions; computing in 32-true"
+            )
+        # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
+        self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
+        self.trainer = self.instantiate_trainer(logger=False, **settings)
+        owner = continued_run(self.checkpoint)
+        if owner is not None:
+            self.datamodule.kept_division = owner.division
+        if _is_first():
+            self.datamodule.prepare_data()
+            self.datamodule.setup(self.verb)
+            self.run = self._run()
+            self._lay_out(self.run)
+            self.told += left_out_lines(self.run, self.datamodule) if self.verb == "fit" else []
+            self._say_what()
+        self.trainer.loggers = self._loggers(wandb_options)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            # a logger that uploads checkpoints is told of one as soon as it is saved
+            read = any(getattr(logger, "uploads", True) for logger in self.trainer.loggers)
+            self.trainer.strategy.checkpoint_io = CheckpointFiles(in_passing=not read)
+
+    def execute(self) -> None:
+        """Do what the verb says, and tell what was reached and where it lies."""
+        if self.verb == "fit":
+            self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
+        elif self.verb == "predict":
+            self.trainer.predict(self.model, self.datamodule, return_predictions=False)
+        else:
+            getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
+        if self.run is not None:
+            before = int(self.saved.get("global_step", 0)) if continued_run(self.checkpoint) is not None else None
+            told = outcome(self.verb, self.trainer, self.run, self.checkpoint, before)
+            print("\n".join(map(printable, told)), flush=True)
+
+    def close(self) -> None:
+        """Let loggers store what they hold."""
+        for logger in getattr(getattr(self, "trainer", None), "loggers", []):
+            if isinstance(logger, PatientWandbLogger):
+                logger.finish()
+
+    def _start_from_weights(self) -> None:
+        """Start the net from weights; a head of other classes stays as it was drawn."""
+        if self.pretrained is None:
+            return
+        same_classes = self.verb != "fit" or self.pretrained.classes == self.model.classes
+        report = load_into(
+            self.model.net, self.pretrained.net, resampling=self.pretrained.resampling, head=same_classes
+        )
+        self.told.append(f"weights: {self.pretrained.name}: {report}")
+        if self.verb != "fit" and self.pretrained.may_be_imagenets and self.model.classes == imagenet():
+            self.told.append(
+                f"classes: the weights name none of their {IMAGENET}, so they are taken for ImageNet's; "
+                f"others are named by vitcli import {quoted(self.pretrained.name)} --classes names.txt "
+                "--out named.safetensors"
+            )
+
+    def _run(self) -> Run:
+        """The checkpoint's own run, unless the user names another place; else a new one."""
+        options, continued = self.arguments.run, continued_run(self.checkpoint)
+        if continued is not None:
+            parent = continued.folder.parent if options.dir == RunOptions().dir else Path(options.dir)
+            wished = parent / (options.name or continued.name)
+            return continued if wished.resolve() == continued.folder.resolve() else claim(parent, wished.name)
+        # what is scored or predicted without a run of its own goes by its weights
+        weights = self.checkpoint or (Path(self.arguments.weights or "") if self.verb != "fit" else None)
+        name = options.name or (weights.stem.replace(":", "-") if weights else self.arguments.run_name)
+        return claim(Path(options.dir), name)
+
+    def _lay_out(self, run: Run) -> None:
+        """Tell everything that writes where the run lies; the other processes are told by the first."""
+        checkpoint, predictions = self.config_init.checkpoint, self.config_init.predictions
+        checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
+        predictions.path = at_home(predictions.path) if predictions.path else str(run.predictions(self.verb))
+        check_table(predictions.path)
+        self.keep_last.path = str(run.checkpoints / "last.ckpt")
+
+    def _write(self) -> None:
+        """What the run's folder receives of a verb before its first step."""
+        assert self.run is not None
+        if self.datamodule.batch_size != self.config.data.init_args.batch_size:
+            print(f"data.batch_size {self.datamodule.batch_size}: as BatchSizeFinder has found", flush=True)
+        if self.verb == "fit":
+            show_images(self.run, self.datamodule)
+            self.datamodule.keep_division(self.run.division)
+            if self.curves is not None and continued_run(self.checkpoint) is not None:
+                self.curves.continue_from(int(self.saved["global_step"]))
+        self._save_config(self.run)
+
+    def _save_config(self, run: Run) -> None:
+        path = run.config(self.verb)
+        # of the checkpoint that fit goes on from, only this start knows: the config may begin another run
+        config = self.config.clone(with_meta=False) if self.verb == "fit" else self.config
+        if self.verb == "fit":
+            config.ckpt_path = None
+        text = self.parser.dump(config, skip_none=False)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return
+        if self.verb == "fit":
+            keep_previous(path)
+        path.write_text(text, encoding="utf-8")
+
+    def _plain_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
+        return config
+
+    def _loggers(self, wandb_options: list[dict[str, Any]]) -> list[Any]:
+        given = self.config_init.trainer.logger
+        loggers = given if isinstance(given, list) else [given]
+        loggers = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        if self.verb == "predict":
+            return loggers
+        loggers += [wandb_logger(self.run, options) for options in wandb_options]
+        if self.verb != "fit":
+            return loggers
+        self.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
+        for logger in loggers:
+            logger.log_hyperparams(self._plain_config())
+        return [*loggers, self.curves]
+
+    def _say_what(self) -> None:
+        lines = [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices, *self.told]
+        if self.checkpoint is not None:
+            step = int(self.saved["global_step"])
+            where = f"epoch {int(self.saved['epoch']) + 1}, step {step}"
+            lines.append(
+                f"going on from {self.checkpoint}, step {step}"
+                if self.verb == "fit"
+                else f"checkpoint: {self.checkpoint}, {where}"
+            )
+        # names of classes and files may hold anything
+        print("\n".join(map(printable, lines)), flush=True)
+
+
+def _is_first() -> bool:
+    """Whether this is the process that writes; known from the environment, before there is a trainer."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _build_data(config: Namespace) -> ImageData:
+    """The data module alone, to ask it for its classes before a model that needs them can be built."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(ImageData, "data")
+    data: ImageData = parser.instantiate_classes(parser.parse_object({"data": config})).data
+    return data
+
+
+def _count(classes: Sequence[str]) -> int:
+    # jsonargparse would look up the types of the built-in one, in stubs that take it 0.3 s to parse
+    return len(classes)
+
+
+def _both_sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
