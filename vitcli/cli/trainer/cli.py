@@ -256,7 +256,7 @@ class Cli(LightningCLI):
     def _save_config(self, run: Run) -> None:
         path = run.config(self.verb)
         # of the checkpoint that fit goes on from, only this start knows: the config may begin another run
-        config = self.config.clone(with_meta=False) if self.verb == "fit" else self.config
+        config = self.config.clone()
         if self.verb == "fit":
             config.ckpt_path = None
         text = self.parser.dump(config, skip_none=False)
