@@ -68,6 +68,8 @@ LATE = {"tokens", "dim", "preprocess", "classes"}
 NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|Expected '(?P<other>[\w.]+)' to be a subclass")
 # behind each |, how earlier versions of jsonargparse said it
 NO_OPTION = re.compile(r"(?:Option|Key) '(?P<option>[\w.]+)' is not (?:accepted|expected)")
+# behind the |, how earlier versions of jsonargparse said it
+NO_CLASS_YET = re.compile(r"is abstract|Not a valid subclass of \w+ Subclass types expect")
 NO_GROUP = re.compile(r"Unable to load config ['\"](?P<value>.*?)['\"]")
 NO_KEY = re.compile(
     r"unrecognized arguments: --?(?P<typed>[^\s=]+)|"
@@ -110,7 +112,7 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
             kind = found[-1].rpartition(".")[2] if (found := CLASS_PATH.findall(text)) else ""
             of = f" of {kind}" if keys[0].startswith("trainer.") else ""
             return f"{names}{of}: not given; say it with --{names.split(', ')[0]}, or in a config"
-        if keys[0].startswith("trainer.") and "is abstract" in text and (nested := NESTED.search(text)):
+        if keys[0].startswith("trainer.") and NO_CLASS_YET.search(text) and (nested := NESTED.search(text)):
             names = ", ".join(sorted(_subclasses(CHOICES[keys[0]])))
             typed = f"{keys[0]}.{nested['key']} {nested['value']}"
             return f"{typed}: a setting of no class; choose one first with --{keys[0]}, of {names}"
