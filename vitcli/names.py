@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import unicodedata
+from collections.abc import Sequence
 
 # Written by macOS archives and Synology; folders with a leading dot are left out as well.
 SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
@@ -87,3 +88,8 @@ def _in_ansi_quotes(char: str) -> str:
 def at_home(path: str) -> str:
     """A path whose leading ``~`` is the home folder; a shell leaves it as it is behind ``--option=``."""
     return os.path.expanduser(path)
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

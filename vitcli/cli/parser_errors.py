@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 
 from vitcli.data import ImageData
-from vitcli.names import quoted
+from vitcli.names import at_home, quoted
 from vitcli.net import Backend
 
 # the settings whose value is a class, and of which family
@@ -150,7 +150,7 @@ def known(error: Exception) -> str | None:
 
 
 def _class(key: str, typed: str) -> str:
-    if key == "data" and Path(typed).expanduser().exists():
+    if key == "data" and Path(at_home(typed)).exists():
         return f"data {typed}: is a path, not a class; did you mean --data.root {quoted(typed)}?"
     names = sorted(_subclasses(CHOICES[key]))
     near = _near(typed.rpartition(".")[2], names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import vitcli
+from vitcli.cli.words import split_off
 from vitcli.names import at_home
 
 HERE = Path(vitcli.__file__).parent
@@ -33,17 +34,13 @@ def configs_first(words: Sequence[str]) -> list[str]:
     Args:
         words: The words after the verb.
     """
+    found, others = split_off(words, OPTIONS)
     configs: list[str] = []
-    others: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        option, equals, value = word.partition("=")
-        if option not in OPTIONS:
-            others.append(word)
-        elif equals:
-            configs += [f"{option}={_path(value)}"]
+    for option, value, joined in found:
+        if value is None:
+            configs.append(option)
         else:
-            configs += [option, *(_path(value) for value in [next(rest, None)] if value is not None)]
+            configs += [f"{option}={_path(value)}"] if joined else [option, _path(value)]
     return configs + others
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from vitcli.images.index.listing import Listing
 from vitcli.images.index.look_through import check_errors, unusable
 from vitcli.images.index.quarantine import read_quarantine
 from vitcli.machine.threads import cores
-from vitcli.names import printable
+from vitcli.names import at_home, first_of, printable
 from vitcli.run import CACHE, RunOptions
 
 OnError = Literal["skip", "fail"]
@@ -69,12 +68,12 @@ class ImageData(Batches, ABC):
             raise ConfigError(f"data.max_errors {max_errors}: outside [0, 1]; give a share such as 0.05")
         self.cache: Cache = cache
         self.cache_size = cache_size
-        self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(cache_dir).expanduser()
+        self.kept_in = Path(RunOptions().dir, CACHE) if cache_dir is None else Path(at_home(cache_dir))
         self.on_error = on_error
         self.max_errors = max_errors
         # the division of the run that goes on, or is scored, where it has one; to be set before setup
         self.kept_division: Path | None = None
-        self.quarantined = frozenset() if quarantine is None else read_quarantine(os.path.expanduser(quarantine))
+        self.quarantined = frozenset() if quarantine is None else read_quarantine(at_home(quarantine))
         # what fit leaves out, by split: path and reason
         self.left_out: dict[Split, dict[str, str]] = {}
         self._listings: dict[Split, Listing] = {}
@@ -170,7 +169,7 @@ class ImageData(Batches, ABC):
             return
         left = np.bincount(self.listing("train").labels, minlength=len(self.classes))
         gone = [printable(name) for name, count in zip(self.classes, left.tolist(), strict=True) if not count]
-        named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        named = first_of(gone)
         path, reason = next(iter(self.left_out["train"].items()))
         why = f"all of its images are left out ({printable(path)}: {reason}, ...)"
         if len(self.classes) - len(gone) < 2:

@@ -12,9 +12,10 @@ from typing import Any, final
 import yaml
 
 from vitcli.cli.shipped import nearest
+from vitcli.cli.trainer.imports import check_imports
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.names import at_home
-from vitcli.run import Run, RunOptions, default_name, find, resolve_checkpoint, run_of
+from vitcli.run import RunOptions, default_name, find, resolve_checkpoint, run_of
 
 # what the model, or the run, hands to the data
 LINKED = {"preprocess": "model.preprocess", "classes": "model.classes", "seed": "seed_everything"}
@@ -79,15 +80,17 @@ class Arguments:
         return resolve_checkpoint(self.ckpt_path, self.verb, run, str(parent / self.run_name))
 
 
-def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
+def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> Arguments:
     """Read what a command line, and the configs it names, say about run and checkpoint.
 
     Args:
         verb: fit, validate, test or predict.
         words: The words after the verb.
+        opened: Packages from which a config may import.
 
     Raises:
-        ConfigError: A config file is missing or is not YAML.
+        ConfigError: A config file is missing or is not YAML, names a class of another package, or sets what follows
+            from another setting.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", "-c", action="append", default=[])
@@ -100,7 +103,10 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
     _check_linked_words(words)
     said: dict[str, Any] = {}
     for config in typed["config"]:
-        said |= _told_by(config)
+        content = load_config(config)
+        check_imports(config, content, opened)
+        _check_linked(config, content)
+        said |= _told_by(content)
     said |= {key: value for key, value in typed.items() if value is not None}
     ckpt_path, weights = said.get("ckpt_path"), said.get("weights")
     root = said.get("data.root", said.get("data.init_args.root"))
@@ -115,7 +121,7 @@ def read_arguments(verb: str, words: Sequence[str]) -> Arguments:
     )
 
 
-def check_linked(config: str, content: dict[str, Any]) -> None:
+def _check_linked(config: str, content: dict[str, Any]) -> None:
     """Check that a config sets nothing that follows from another setting, and so would be ignored.
 
     Args:
@@ -227,13 +233,7 @@ def _check_sections(path: str, content: dict[str, Any]) -> None:
             raise ConfigError(f"--config {path}: {key}: {held}, but has settings inside; give some, or leave it out")
 
 
-def continued_run(checkpoint: Path | None) -> Run | None:
-    """The run that a checkpoint belongs to."""
-    return None if checkpoint is None else run_of(checkpoint)
-
-
-def _told_by(config: str) -> dict[str, Any]:
-    content = load_config(config)
+def _told_by(content: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for key in ("ckpt_path", "weights"):
         if content.get(key) is not None:

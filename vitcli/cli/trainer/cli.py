@@ -21,9 +21,6 @@ from vitcli.cli.trainer.accepted import WhenAccepted
 from vitcli.cli.trainer.arguments import (
     Arguments,
     base_configs,
-    check_linked,
-    continued_run,
-    load_config,
     read_arguments,
 )
 from vitcli.cli.trainer.conflicts import honour
@@ -36,7 +33,7 @@ from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.machine.atomic import keep_previous
 from vitcli.names import at_home, printable, quoted
-from vitcli.run import CACHE, Run, RunOptions, check_name, claim
+from vitcli.run import CACHE, Run, RunOptions, check_name, claim, run_of
 from vitcli.train.classifier import Classifier
 from vitcli.train.monitors import Monitors
 from vitcli.train.output.console import EpochLines, Unreadable
@@ -70,12 +67,9 @@ class Cli(LightningCLI):
     def __init__(self, verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> None:
         self.verb = verb
         self.opened = opened
-        self.arguments: Arguments = read_arguments(verb, words)
-        for config in self.arguments.configs:
-            content = load_config(config)
-            check_imports(config, content, opened)
-            check_linked(config, content)
+        self.arguments: Arguments = read_arguments(verb, words, opened)
         self.checkpoint: Path | None = self.arguments.checkpoint()
+        self.continued: Run | None = None if self.checkpoint is None else run_of(self.checkpoint)
         self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
         weights = None if self.arguments.only_asks else self.arguments.weights
         self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
@@ -170,9 +164,8 @@ class Cli(LightningCLI):
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
-        owner = continued_run(self.checkpoint)
-        if owner is not None:
-            self.datamodule.kept_division = owner.division
+        if self.continued is not None:
+            self.datamodule.kept_division = self.continued.division
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
@@ -195,7 +188,7 @@ class Cli(LightningCLI):
         else:
             getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
         if self.run is not None:
-            before = int(self.saved.get("global_step", 0)) if continued_run(self.checkpoint) is not None else None
+            before = int(self.saved.get("global_step", 0)) if self.continued is not None else None
             told = outcome(self.verb, self.trainer, self.run, self.checkpoint, before)
             print("\n".join(map(printable, told)), flush=True)
 
@@ -223,7 +216,7 @@ class Cli(LightningCLI):
 
     def _run(self) -> Run:
         """The checkpoint's own run, unless the user names another place; else a new one."""
-        options, continued = self.arguments.run, continued_run(self.checkpoint)
+        options, continued = self.arguments.run, self.continued
         if continued is not None:
             parent = continued.folder.parent if options.dir == RunOptions().dir else Path(options.dir)
             wished = parent / (options.name or continued.name)
@@ -249,7 +242,7 @@ class Cli(LightningCLI):
         if self.verb == "fit":
             show_images(self.run, self.datamodule)
             self.datamodule.keep_division(self.run.division)
-            if self.curves is not None and continued_run(self.checkpoint) is not None:
+            if self.curves is not None and self.continued is not None:
                 self.curves.continue_from(int(self.saved["global_step"]))
         self._save_config(self.run)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonargparse
 
+from vitcli.cli.words import pairs, split_off
 from vitcli.errors import ConfigError
 
 OPTION = "--allow-import"
@@ -26,24 +27,14 @@ def take_allowed(words: Sequence[str]) -> tuple[list[str], list[str]]:
     Raises:
         ConfigError: No package behind the option.
     """
-    rest: list[str] = []
+    allowed, rest = split_off(words, (OPTION,))
     opened: list[str] = []
-    waiting = iter(words)
-    for word in waiting:
-        option, equals, value = word.partition("=")
-        if option == OPTION:
-            package = value if equals else next(waiting, "")
-            if not re.fullmatch(r"[A-Za-z_][\w.]*", package):
-                raise ConfigError(f"{OPTION} {package}: not the name of a package; give one, such as my_backend")
-            opened.append(package)
-        else:
-            rest.append(word)
-    for number, word in enumerate(rest):
-        option, equals, value = word.partition("=")
-        if CLASSES.fullmatch(option.removeprefix("--").rstrip("+")):
-            typed = value if equals else rest[number + 1] if number + 1 < len(rest) else ""
-            if CLASS_PATH.fullmatch(typed):
-                opened.append(typed.rpartition(".")[0])
+    for _, package, _ in allowed:
+        if not re.fullmatch(r"[A-Za-z_][\w.]*", package or ""):
+            raise ConfigError(f"{OPTION} {package or ''}: not the name of a package; give one, such as my_backend")
+        opened.append(str(package))
+    typed = (value for option, value in pairs(rest) if CLASSES.fullmatch(option))
+    opened += [path.rpartition(".")[0] for path in typed if CLASS_PATH.fullmatch(path)]
     return rest, opened
 
 

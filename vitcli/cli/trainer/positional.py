@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
+from vitcli.names import at_home
 
 
 def with_options(verb: str, words: Sequence[str]) -> list[str]:
@@ -43,6 +44,6 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
 
 
 def _is_checkpoint(word: str) -> bool:
-    path = Path(word).expanduser()
+    path = Path(at_home(word))
     is_run = path.is_dir() and (path.name == "checkpoints" or (path / "checkpoints").is_dir())
     return word in ("last", "best") or path.suffix == ".ckpt" or is_run

@@ -10,11 +10,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import vitcli
 from vitcli.cli.parser_errors import known
+from vitcli.cli.words import pairs
 
 OURS = str(Path(vitcli.__file__).parent)
 LONGEST = 300
 # of what a library raises, the ones that tell of a fault of a program rather than of a setting
 FAULTS = (AssertionError, NameError, IndexError, UnboundLocalError, RecursionError)
+# what errors that concern the Trainer do not speak of
+ELSEWHERE = ("config", "data", "data.root")
 REMEDY = "choose another value, or leave it out (VITCLI_TRACEBACK=1 shows where it comes from)"
 
 
@@ -57,7 +60,7 @@ def _missing(error: ImportError) -> str:
 
 def _setting(text: str, words: Sequence[str]) -> str:
     """The option whose name or value an error speaks of, as it was typed; else the section of most of them."""
-    typed = _typed(words)
+    typed = [pair for pair in pairs(words) if pair[0] not in ELSEWHERE]
     for key, value in reversed(typed):
         if re.search(rf"\b{re.escape(key.rpartition('.')[2])}\b", text):
             return f"{key} {value}".strip()
@@ -65,13 +68,3 @@ def _setting(text: str, words: Sequence[str]) -> str:
         if value and len(value) > 1 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
             return f"{key} {value}"
     return "trainer"
-
-
-def _typed(words: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = []
-    for number, word in enumerate(words):
-        if word.startswith("--") and word not in ("--config", "--data", "--data.root"):
-            key, equals, value = word[2:].partition("=")
-            following = words[number + 1] if number + 1 < len(words) else ""
-            pairs.append((key.rstrip("+"), value if equals else "" if following.startswith("--") else following))
-    return pairs

@@ -22,7 +22,7 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.check.findings import Finding, Health, examine
 from vitcli.images.index.quarantine import write_quarantine
 from vitcli.machine.atomic import replacing
-from vitcli.names import counted, printable
+from vitcli.names import at_home, counted, printable
 from vitcli.run import RunOptions
 
 # of a table on screen, and of a class in a summary, in characters
@@ -50,8 +50,8 @@ def _check(words: Sequence[str]) -> int:
     if not isinstance(data, LabelledFiles | UnlabelledData):
         raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
     root = Path(data.root)
-    quarantine = str(Path(config.quarantine).expanduser()) if config.quarantine else None
-    out = Path(config.out).expanduser() if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
+    quarantine = at_home(config.quarantine) if config.quarantine else None
+    out = Path(at_home(config.out)) if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
     parts = data.look_at_all()
     health = examine(parts, data.source, data.max_pixels)
     out.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
@@ -15,7 +14,7 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import Listing
 from vitcli.images.index.splits import Pool, as_rows, check_known
-from vitcli.names import counted, natural_order
+from vitcli.names import counted, first_of, natural_order
 
 
 @final
@@ -123,7 +122,7 @@ class FolderData(LabelledFiles):
                 "they are the classes: data.splits {}"
             )
             raise DataError(
-                f"data.root {self.root}: {_names([f'{name}/' for name in names])} are named like splits, but hold no "
+                f"data.root {self.root}: {first_of([f'{name}/' for name in names])} are named like splits, but hold no "
                 f"class folders; {remedy}"
             )
 
@@ -207,11 +206,11 @@ class FolderData(LabelledFiles):
         empty = [name for name in self.classes if not pool.count(name)]
         if part == "train" and empty:
             remedy = what_to_do(pool.index.left_out) or "add some, or remove the folder"
-            raise DataError(f"data.root {self.root}: no images for train in {_names(empty)}; {remedy}")
+            raise DataError(f"data.root {self.root}: no images for train in {first_of(empty)}; {remedy}")
         if part == "val" and len(empty) == len(self.classes):
             self._notice("no images in val: training goes on without validation")
         elif empty:
-            self._notice(f"no images in {part} of {_names(empty)}")
+            self._notice(f"no images in {part} of {first_of(empty)}")
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
@@ -224,7 +223,3 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     if compiled.groups != 1:
         raise ConfigError(f"data.label_pattern {pattern}: has {compiled.groups} groups; give it exactly one, the class")
     return compiled
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from vitcli.data import CatsDogsData, FolderData, ManifestData, UnlabelledData
 from vitcli.data.layouts.cats_dogs import kind
 from vitcli.errors import DataError
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
-from vitcli.names import extension
+from vitcli.names import at_home, extension
 from vitcli.table.read import TABLES
 
 
@@ -19,7 +17,7 @@ def guess(root: str) -> str:
     Raises:
         DataError: There is no such root.
     """
-    root = os.path.expanduser(root)
+    root = at_home(root)
     if extension(root) in TABLES:
         return ManifestData.__name__
     source, folders = open_source(root), FolderData(root)

@@ -27,7 +27,7 @@ from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import counted, printable, quoted
+from vitcli.names import at_home, counted, printable, quoted
 
 
 class LabelledFiles(ImageData, ABC):
@@ -56,7 +56,7 @@ class LabelledFiles(ImageData, ABC):
     ) -> None:
         super().__init__(**options)
         check_fractions(val_fraction, test_fraction)
-        self.root = os.path.expanduser(root)
+        self.root = at_home(root)
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
@@ -163,7 +163,7 @@ class LabelledFiles(ImageData, ABC):
         rows = np.concatenate([*pool.rows.values(), as_rows([])])
         self._look(pool.index, self._kept.unsure(pool.index, rows))
         parts = self._kept.divided(pool, val_fraction, test_fraction, seed)
-        if told := self._kept.told(pool, parts):
+        if told := self._kept.told(parts):
             self._notice(f"splits as in {self.kept_division}: {told}")
         return parts
 

@@ -17,7 +17,7 @@ from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import version
-from vitcli.names import natural_order
+from vitcli.names import at_home, natural_order
 from vitcli.table.read import Record, read_table
 
 
@@ -51,7 +51,7 @@ class ManifestData(LabelledFiles):
         **options: Any,
     ) -> None:
         super().__init__(root, **options)
-        self.folder = None if folder is None else os.path.expanduser(folder)
+        self.folder = None if folder is None else at_home(folder)
         self.path_column = path_column
         self.label_column = label_column
         self.split_column = split_column

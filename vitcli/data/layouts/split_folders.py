@@ -11,7 +11,7 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.index.splits import PARTS, SPLIT_NAMES
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
-from vitcli.names import printable
+from vitcli.names import first_of, printable
 
 SPLIT_WORDS = {
     "train": "train", "training": "train", "trn": "train",
@@ -220,5 +220,4 @@ def _holds_images(source: Source, name: str) -> bool:
 
 
 def _folders(names: Sequence[str]) -> str:
-    shown = [f"{printable(name)}/" for name in names]
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+    return first_of([f"{printable(name)}/" for name in names])

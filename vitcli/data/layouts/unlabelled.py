@@ -18,7 +18,7 @@ from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import extension
+from vitcli.names import at_home, extension
 
 LIST_EXTENSION = ".txt"
 
@@ -50,7 +50,7 @@ class UnlabelledData(ImageData):
             max_errors=1.0,
             **options,
         )
-        self.root = os.path.expanduser(root)
+        self.root = at_home(root)
         self.follow_links = follow_links
 
     def find_classes(self) -> tuple[str, ...]:

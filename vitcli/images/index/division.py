@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self, final
 
@@ -77,11 +77,9 @@ class Division:
         """The same with images that came to it since; those that are gone stay known."""
         places = dict(self.places)
         for split, pool in parts.items():
-            for rows in pool.rows.values():
-                digests = pool.index.columns["digest"][rows].tolist()
-                for path, digest in zip(pool.index.paths.take(rows), digests, strict=True):
-                    content = digest.hex() if digest != NOTHING else places.get(path, ("", ""))[1]
-                    places[path] = (split, content)
+            for path, digest in _members(pool):
+                content = digest.hex() if digest != NOTHING else places.get(path, ("", ""))[1]
+                places[path] = (split, content)
         return Division((path, *place) for path, place in places.items())
 
     def unsure(self, index: Index, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,25 +128,22 @@ class Division:
             Pool(index, {name: np.array(rows, dtype=np.int64) for name, rows in found[part].items()}) for part in PARTS
         ]
 
-    def told(self, pool: Pool, parts: list[Pool]) -> str:
+    def told(self, parts: list[Pool]) -> str:
         """What differs from the run's training, in words; empty if nothing does.
 
         Args:
-            pool: Images.
-            parts: The same as train, val and test.
+            parts: Images of train, val and test.
         """
         new: Counter[str] = Counter()
         moved = 0
         for split, part in zip(PARTS, parts, strict=True):
-            for rows in part.rows.values():
-                digests = pool.index.columns["digest"][rows].tolist()
-                for path, digest in zip(pool.index.paths.take(rows), digests, strict=True):
-                    if self.place(path)[0] == split:
-                        continue
-                    if self.split_of(path, digest):
-                        moved += 1
-                    else:
-                        new[split] += 1
+            for path, digest in _members(part):
+                if self.place(path)[0] == split:
+                    continue
+                if self.split_of(path, digest):
+                    moved += 1
+                else:
+                    new[split] += 1
         said = []
         if new:
             shares = ", ".join(f"{new[split]:,} in {split}" for split in PARTS if new[split])
@@ -156,3 +151,9 @@ class Division:
         if moved:
             said.append(f"{counted(moved, 'image')} renamed or copied")
         return ", ".join(said)
+
+
+def _members(pool: Pool) -> Iterator[tuple[str, bytes]]:
+    """Path and digest of every image of a pool, class by class."""
+    for rows in pool.rows.values():
+        yield from zip(pool.index.paths.take(rows), pool.index.columns["digest"][rows].tolist(), strict=True)
