@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock format lint types test test-cov test-slow test-all test-gpu test-oldest bench-gpu check demo
-.PHONY: clean
+.PHONY: readme clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -64,7 +64,7 @@ test-gpu: install ## the tests that need a GPU
 test-oldest: install ## the default suite with the oldest versions that pyproject.toml admits
 	test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	$(UV) pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --compile-bytecode \
-		--editable ".[dev,parquet]"
+		--editable ".[dev]"
 	$(OLDEST)/bin/pytest
 
 bench-gpu: install ## the net beside its peers on a GPU, as it is and compiled
@@ -75,6 +75,9 @@ check: lint types test ## lint, types and the default suite
 demo: install ## train on drawn images, test, and say where everything lies; some minutes on two cores
 	$(BIN)/vitcli fit --config configs/shapes.yaml --run.name demo
 	$(BIN)/vitcli test --run.name "$$(ls -t runs | grep -m 1 '^demo')" --ckpt_path best
+
+readme: install ## write into README.md what its commands print
+	$(BIN)/python -m tests.readme
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.*

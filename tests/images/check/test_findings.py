@@ -9,10 +9,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import CPU, TINY, photo
+from tests.images.decode.test_deep import png
 from tests.warm import Warm
 from vitcli.__main__ import main
 
@@ -60,6 +62,48 @@ def test_a_clean_set_has_no_findings_and_exit_code_0(clean: Path, capsys: pytest
     assert "nothing found that needs correcting" in out
     sheet = Image.open("runs/check-photos/samples.png")
     assert sheet.width > 300
+
+
+def test_sets_that_come_out_black_are_a_finding_and_white_mends_them(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        # 12 bits, and one pixel of 16
+        pixels = np.asarray(photo(number, (40, 30))).astype(np.uint16) * 15 + 255
+        pixels[0, 0] = 65535
+        file = here / "photos" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(pixels))
+    content = checked("photos", code=3)
+    found = kinds(content)["nearly black"]
+    assert found["what"] == (
+        "12 of 12 images, such as a/0.png (99 % of its pixels are at most 16 of 255); if files hold more than 8 bits, "
+        "--model.preprocess.white sets the value of white"
+    )
+    assert sorted(found["images"]) == sorted(f"{'ab'[number % 2]}/{number}.png" for number in range(12))
+    dark = np.asarray(Image.open("runs/check-photos/samples.png").convert("L"))
+    content = checked("photos", "--model.preprocess.white", "4095", code=0)
+    assert content["findings"] == []
+    assert np.asarray(Image.open("runs/check-photos/samples.png").convert("L")).mean() > dark.mean() + 10
+    capsys.readouterr()
+    assert main(["check", "photos", "--model.preprocess.white=255"]) == 3
+    assert "  nearly white             12 of 12 images, such as a/0.png (99 % of its pix" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("0", "model.preprocess.white 0: outside 1 to 4294967295; 4095 is white in 12 bits, 65535 in 16"),
+        ("bright", "model.preprocess.white"),
+    ],
+)
+def test_a_white_that_cannot_be_is_one_line(
+    clean: Path, capsys: pytest.CaptureFixture[str], value: str, message: str
+) -> None:
+    assert main(["check", "photos", "--model.preprocess.white", value]) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err) == 1
+    assert message in err[0]
 
 
 def test_everything_that_was_planted_is_found_and_nothing_is_touched(clean: Path) -> None:

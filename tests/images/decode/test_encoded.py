@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFile
+from PIL import Image, ImageDraw, ImageFile, WebPImagePlugin
 
 from vitcli.images.decode.encoded import MAX_PIXELS, UPRIGHT, EncodedPicture, open_image
 from vitcli.images.decode.picture import UnreadableImage
@@ -201,6 +201,12 @@ def test_what_is_no_image_has_a_reason(tmp_path: Path, content: bytes, expected:
     (tmp_path / "a.jpg").write_bytes(content)
     given = reason(tmp_path / "a.jpg")
     assert expected is None or given == expected
+
+
+def test_what_this_pillow_is_built_without_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture().save(tmp_path / "a.webp")
+    monkeypatch.setattr(WebPImagePlugin, "SUPPORTED", False)
+    assert reason(tmp_path / "a.webp") == "not readable by this Pillow (WEBP support not installed)"
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_001, 10_000), (65_535, 65_535), (2**31 - 1, 2**31 - 1)])

@@ -95,11 +95,11 @@ def test_what_was_seen_before_an_interruption_is_not_looked_at_again(
     looked = verify.inspect
     seen: list[bytes] = []
 
-    def stop(content: bytes, max_pixels: int) -> object:
+    def stop(content: bytes, max_pixels: int, white: int | None) -> object:
         seen.append(content)
         if len(seen) == 15:
             raise KeyboardInterrupt
-        return looked(content, max_pixels)
+        return looked(content, max_pixels, white)
 
     monkeypatch.setattr(verify, "inspect", stop)
     monkeypatch.setattr(verify, "CHUNK", 5)

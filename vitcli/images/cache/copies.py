@@ -21,7 +21,7 @@ class Shrunk:
 
     Args:
         side: Longest shorter side, in pixels.
-        white: The value of white in grey of more than 8 bits; None for what the file says.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
     """
 
     side: int
@@ -59,7 +59,7 @@ class Ready:
     def take(self, picture: Picture) -> Rgb:
         """The copy, uint8 (height, width, 3)."""
         preprocess = self.preprocess
-        way = Way(preprocess.size, preprocess.interpolation, preprocess.fill, preprocess.white)
+        way = Way.of(preprocess)
         planes = picture.crop(preprocess.region(picture.height, picture.width), way)
         return np.ascontiguousarray(planes.transpose(1, 2, 0))
 

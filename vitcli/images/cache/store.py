@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from vitcli.errors import ConfigError
 from vitcli.images.cache.copies import Ready, Shrunk, StoredOpener
+from vitcli.images.decode import heif
 from vitcli.images.decode.encoded import strict
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Rgb
@@ -27,7 +28,7 @@ from vitcli.machine.threads import map_some
 Cache = Literal["none", "ram", "disk"]
 
 # rises when a copy of the same file would be another
-LAYOUT = 2
+LAYOUT = 3
 SHARED_MEMORY = Path("/dev/shm")
 CHUNK = 256
 # what is left free on the disk or in memory
@@ -57,6 +58,8 @@ def stored(
         "owner": owner,
         "copy": repr(copy),
         "max_pixels": max_pixels,
+        # what could not be read without it is read with it
+        "heif": heif.is_installed(),
         "of": listing.fingerprint(),
     }
     name = "pixels-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from vitcli.images.check.health import Finding, Health, Image
 from vitcli.images.check.near_duplicates import alike_pairs, joined
-from vitcli.images.index.facts import SUSPICIOUS, UNREADABLE, Facts
+from vitcli.images.check.torn_groups import torn_groups
+from vitcli.images.division.groups import Groups
+from vitcli.images.division.splits import Pool
+from vitcli.images.index.facts import SOUND, SUSPICIOUS, UNREADABLE
 from vitcli.images.index.index import Index
 from vitcli.images.index.left_out import what_to_do
-from vitcli.images.index.splits import Pool
+from vitcli.images.index.tone import blank, told
 from vitcli.images.source.source import Source
 from vitcli.names import counted, extension, printable
 
@@ -31,68 +33,29 @@ ENDINGS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image of a set.
-
-    Args:
-        split: Such as train.
-        label: Name of its class.
-        path: Below the root.
-        facts: What was found in its file.
-    """
-
-    split: str
-    label: str
-    path: str
-    facts: Facts
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to act on, or to know.
-
-    Args:
-        kind: In a word or two.
-        what: In a line.
-        images: The images that it is about, each by path and reason, or group by group.
-    """
-
-    kind: str
-    what: str
-    images: list[Any] = field(default_factory=list)
-
-
-@dataclass
-class Health:
-    """What was found of a set of images.
-
-    Args:
-        counts: Images by split and class.
-        findings: To act on.
-        notes: To know.
-        quarantine: Path and reason of each image that should be left out.
-    """
-
-    counts: dict[str, dict[str, int]]
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[Finding] = field(default_factory=list)
-    quarantine: dict[str, str] = field(default_factory=dict)
-
-
-def examine(parts: Mapping[str, Pool], source: Source, max_pixels: int) -> Health:
+def examine(
+    parts: Mapping[str, Pool],
+    source: Source,
+    max_pixels: int,
+    white: int | None = None,
+    groups: Groups | None = None,
+) -> Health:
     """Everything that is wrong with a set of images which have been inspected.
 
     Args:
         parts: Its splits.
         source: Where the files lie.
         max_pixels: Images of more pixels are not decoded.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
+        groups: Of the images that belong together, if there are some.
     """
     images = [image for split, pool in parts.items() for image in _images(split, pool)]
     health = Health({split: {name: len(rows) for name, rows in pool.rows.items()} for split, pool in parts.items()})
     _unsound(health, images)
     _duplicates(health, images)
-    _look_alikes(health, images, source, max_pixels)
+    _look_alikes(health, images, source, max_pixels, white)
+    health.findings += torn_groups(images, groups)
+    _blank(health, images)
     _classes(health)
     _extremes(health, images)
     _endings(health, images)
@@ -186,7 +149,7 @@ def _superfluous(group: list[Image], *, everything: bool) -> list[Image]:
     return sorted(group, key=lambda image: worth.get(image.split, 3))[1:]
 
 
-def _look_alikes(health: Health, images: list[Image], source: Source, max_pixels: int) -> None:
+def _look_alikes(health: Health, images: list[Image], source: Source, max_pixels: int, white: int | None) -> None:
     named = {image.path for image in images if image.path in health.quarantine}
     sound = [image for image in images if image.facts.height and image.path not in named]
     splits = sorted({image.split for image in sound}, key=lambda split: ORDER.get(split, len(ORDER)))
@@ -198,12 +161,20 @@ def _look_alikes(health: Health, images: list[Image], source: Source, max_pixels
     groups = []
     for place, first in enumerate(splits):
         for second in splits[place + 1 :]:
-            pairs = alike_pairs(looks[first], looks[second], [paths[first], paths[second]], source, max_pixels)
+            pairs = alike_pairs(looks[first], looks[second], [paths[first], paths[second]], source, max_pixels, white)
             groups += [[sides[first][a], sides[second][b]] for a, b in pairs]
     for split, side in sides.items():
-        pairs = alike_pairs(looks[split], None, [paths[split]], source, max_pixels)
+        pairs = alike_pairs(looks[split], None, [paths[split]], source, max_pixels, white)
         groups += [[side[place] for place in group] for group in joined(pairs)]
     _tell_groups(health, groups, "the same picture")
+
+
+def _blank(health: Health, images: list[Image]) -> None:
+    sound = [image for image in images if image.facts.verdict in (SOUND, SUSPICIOUS)]
+    low, high = (np.array([getattr(image.facts, name) for image in sound], dtype=np.uint8) for name in ("low", "high"))
+    for kind, positions in blank(low, high, [image.label for image in sound]).items():
+        paths = [sound[position].path for position in positions.tolist()]
+        health.findings.append(Finding(kind, told(kind, len(paths), len(sound), paths[0]), paths))
 
 
 def _classes(health: Health) -> None:

@@ -30,6 +30,7 @@ def alike_pairs(
     paths: Sequence[Sequence[str]],
     source: Source,
     max_pixels: int,
+    white: int | None,
 ) -> list[tuple[int, int]]:
     """Pairs of one picture of each set that are alike, or of two pictures of one set, by their positions.
 
@@ -39,6 +40,7 @@ def alike_pairs(
         paths: Of each set, to compare the pictures themselves.
         source: Where they lie.
         max_pixels: Images of more pixels are not decoded.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
     """
     own: dict[int, NDArray[np.float32] | None] = {}
     kept = (own, own if second is None else {})
@@ -47,7 +49,7 @@ def alike_pairs(
     def small(side: int, position: int) -> NDArray[np.float32] | None:
         if position not in kept[side]:
             try:
-                kept[side][position] = _standard(thumbnail(source.read(paths[side][position]), max_pixels))
+                kept[side][position] = _standard(thumbnail(source.read(paths[side][position]), max_pixels, white))
             except UnreadableImage:
                 kept[side][position] = None
         return kept[side][position]

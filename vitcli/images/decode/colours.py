@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from PIL import Image
 
-from vitcli.images.decode.grey import DEEP_GREY, Said, grey_to_rgb
+from vitcli.images.decode.grey import DEEP_GREY, grey_to_rgb
 from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.decode.said import NOTHING_SAID, Said
 
-SAID_NOTHING = Said()
 
-
-def to_rgb(image: Image.Image, said: Said = SAID_NOTHING, white: int | None = None) -> Image.Image:
+def to_rgb(image: Image.Image, said: Said = NOTHING_SAID, white: int | None = None) -> Image.Image:
     """Three bytes a pixel: deep grey scaled, transparency on white, everything else converted.
 
     Args:
         image: Of any mode.
         said: What its file says of grey of more than 8 bits.
-        white: The value of white in grey of more than 8 bits; None for what the file says.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
 
     Raises:
         UnreadableImage: Floating-point values, whose white is unknown, or negative ones, whose black is.

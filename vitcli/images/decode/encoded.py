@@ -17,9 +17,11 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vitcli.images.decode import heif, jpeg
 from vitcli.images.decode.colours import to_rgb
-from vitcli.images.decode.grey import said
+from vitcli.images.decode.deep import DeepColours
+from vitcli.images.decode.grey import DEEP_GREY
 from vitcli.images.decode.picture import Picture, UnreadableImage, scaled
 from vitcli.images.decode.pixels import Rgb, Way, resample
+from vitcli.images.decode.said import NOTHING_SAID, said
 from vitcli.preprocess import Region
 
 # Formats of pictures only: EPS runs another program, PDF and FITS have no size limit. MPO is opened by JPEG, and HEIF
@@ -43,7 +45,7 @@ UPRIGHT = {
 class EncodedPicture(Picture):
     """A picture in the bytes of a file; a JPEG's header is read now and its pixels when they are asked for.
 
-    EXIF orientation is applied. Transparent pixels are shown on white. Grey of more than 8 bits is scaled to 8, not
+    EXIF orientation is applied. Transparent pixels are shown on white. Values of more than 8 bits are scaled to 8, not
     clipped. CMYK, LAB, palettes, grey and black-and-white are converted. Of several frames the first is taken.
     The ending of the name does not matter, the content does.
 
@@ -64,16 +66,18 @@ class EncodedPicture(Picture):
         with reasons(max_pixels):
             formats = (heif.register(),) if heif.is_heif(content) else FORMATS
             self._image = Image.open(io.BytesIO(content), formats=formats)
-            _check_size(self._image, max_pixels)
+            check_size(self._image, max_pixels)
             self.format = self._image.format or ""
             self._is_jpeg = jpeg.is_plain(self._image)
+            self._deep = None if self._is_jpeg else DeepColours.of(self._image, content)
             if not self._is_jpeg:
                 # now, because PNG may hold EXIF after its pixels, and Pillow turns TIFF upright while decoding
                 self._image.load()
-                _check_size(self._image, max_pixels)
+                check_size(self._image, max_pixels)
             # now, because a picture that is turned forgets its file
-            self._said = said(self._image, content)
-            self._orientation = _orientation(self._image)
+            is_deep = self._deep is not None or self._image.mode in DEEP_GREY
+            self._said = said(self._image, content) if is_deep else NOTHING_SAID
+            self._orientation = orientation(self._image)
             width, height = self._image.size
             super().__init__(*((width, height) if self._orientation >= 5 else (height, width)))
 
@@ -100,8 +104,11 @@ class EncodedPicture(Picture):
                 return turn.upright(resample(pixels, lying, way._replace(size=size)))
         return resample(np.array(self.image(way.white)), region, way)
 
-    def glance(self) -> tuple[NDArray[np.uint8], str]:
+    def glance(self, white: int | None = None) -> tuple[NDArray[np.uint8], str]:
         """A small upright grey copy, uint8 (height, width), and the decoder's warning; empty if it has none.
+
+        Args:
+            white: The value of white in pictures of more than 8 bits; None for what the file says.
 
         Raises:
             UnreadableImage: As crop raises it.
@@ -110,13 +117,13 @@ class EncodedPicture(Picture):
             stored, complaint = jpeg.glance(self.content, self._image.size)
             if stored is not None:
                 return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
-        return np.array(self.image().convert("L")), ""
+        return np.array(self.image(white).convert("L")), ""
 
     def image(self, white: int | None = None) -> Image.Image:
         """The whole picture, upright and RGB, as Pillow decodes it.
 
         Args:
-            white: The value of white in grey of more than 8 bits; None for what the file says.
+            white: The value of white in pictures of more than 8 bits; None for what the file says.
 
         Raises:
             UnreadableImage: Damaged, cut off, or floating-point values, whose white is unknown.
@@ -125,8 +132,9 @@ class EncodedPicture(Picture):
             if self._is_jpeg:
                 jpeg.glance(self.content, self._image.size)
                 self._image.load()
+            stored = self._image if self._deep is None else self._deep.scaled(self._image, self._said, white)
             method = UPRIGHT.get(self._orientation)
-            upright = self._image if method is None else _turned(self._image, method)
+            upright = stored if method is None else turned(stored, method)
             return to_rgb(upright, self._said, white)
 
 
@@ -172,6 +180,8 @@ def strict(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
         with warnings.catch_warnings():
             # About odd metadata, which changes no pixel.
             warnings.simplefilter("ignore")
+            # This one is the reason why a picture is not identified.
+            warnings.filterwarnings("error", message="image file could not be identified because")
             yield
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = allowed, most
@@ -189,7 +199,12 @@ def reasons(max_pixels: int) -> Iterator[None]:
         raise UnreadableImage(_reason(error, max_pixels)) from error
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> None:
+def check_size(image: Image.Image, max_pixels: int) -> None:
+    """Check that a picture has pixels, and not too many.
+
+    Raises:
+        UnreadableImage: It has none, or more than that.
+    """
     # Once on the header, before any memory is taken, and once decoded: an icon's header may lie.
     if image.width < 1 or image.height < 1:
         raise UnreadableImage("has no pixels")
@@ -199,16 +214,18 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         )
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of how a picture is turned, 1 to 8; 1, upright, where it says nothing."""
     try:
-        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+        told = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:
         # Metadata that cannot be parsed says nothing about the pixels.
         return 1
-    return orientation if isinstance(orientation, int) and orientation in UPRIGHT else 1
+    return told if isinstance(told, int) and told in UPRIGHT else 1
 
 
-def _turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
+def turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
+    """A picture turned, with what its file says."""
     upright = image.transpose(method)
     upright.info = dict(image.info)
     return upright
@@ -217,6 +234,8 @@ def _turned(image: Image.Image, method: Image.Transpose) -> Image.Image:
 def _reason(error: Exception, max_pixels: int) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image (cannot identify)"
+    if isinstance(error, Warning):
+        return f"not readable by this Pillow ({str(error).rpartition('because ')[2]})"
     if isinstance(error, Image.DecompressionBombError):
         return f"too large (at most {max_pixels / 10**6:g} million pixels)"
     if isinstance(error, MemoryError):

@@ -46,7 +46,7 @@ class Picture(ABC):
         Args:
             height: Of the result, in pixels.
             width: Of the result, in pixels.
-            white: The value of white in grey of more than 8 bits; None for what the file says.
+            white: The value of white in pictures of more than 8 bits; None for what the file says.
 
         Raises:
             UnreadableImage: The pixels are damaged.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitcli.preprocess import Interpolation, Region
+from vitcli.preprocess import Interpolation, Preprocess, Region
 
 Rgb = NDArray[np.uint8]
 
@@ -19,13 +19,18 @@ class Way(NamedTuple):
         size: Height and width of the result in pixels.
         interpolation: bilinear or bicubic.
         fill: Red, green and blue of what lies beyond the picture, 0 to 255.
-        white: The value of white in grey of more than 8 bits; None for what the file says.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
     """
 
     size: tuple[int, int]
     interpolation: Interpolation
     fill: tuple[int, int, int] = (0, 0, 0)
     white: int | None = None
+
+    @classmethod
+    def of(cls, preprocess: Preprocess) -> Self:
+        """How a preprocessing resamples."""
+        return cls(preprocess.size, preprocess.interpolation, preprocess.fill, preprocess.white)
 
 
 def resample(picture: Rgb, region: Region, way: Way) -> Rgb:

@@ -1,1 +1,1 @@
-"""The index: which files there are, their facts, and how they are divided into splits."""
+"""The index: which files there are, and their facts."""

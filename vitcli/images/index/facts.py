@@ -13,6 +13,8 @@ from vitcli.images.decode.encoded import MAX_PIXELS, EncodedPicture
 from vitcli.images.decode.picture import UnreadableImage
 
 UNKNOWN, SOUND, SUSPICIOUS, UNREADABLE = range(4)
+# so many pixels a side, or up to twice as many, say which levels a picture has
+SAMPLED = 128
 DIGEST_BYTES = LOOKS_BYTES = 16
 NOTHING = bytes(DIGEST_BYTES)
 
@@ -28,6 +30,8 @@ class Facts(NamedTuple):
         format: Of the content, such as JPEG; empty where unknown.
         digest: Hash of the content; equal files have equal ones.
         looks: Perceptual hash of the pixels; those of similar pictures differ in few bits.
+        low: The grey level that 1 % of the pixels do not exceed.
+        high: The grey level that 99 % of the pixels do not exceed.
     """
 
     verdict: int
@@ -37,14 +41,17 @@ class Facts(NamedTuple):
     format: str = ""
     digest: bytes = NOTHING
     looks: bytes = NOTHING
+    low: int = 0
+    high: int = 255
 
 
-def inspect(content: bytes, max_pixels: int = MAX_PIXELS) -> Facts:
+def inspect(content: bytes, max_pixels: int = MAX_PIXELS, white: int | None = None) -> Facts:
     """The facts of a file's bytes; the whole picture is decoded, at a small scale.
 
     Args:
         content: The bytes.
         max_pixels: Images of more pixels are not decoded.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
     """
     digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
     try:
@@ -53,11 +60,24 @@ def inspect(content: bytes, max_pixels: int = MAX_PIXELS) -> Facts:
         return Facts(UNREADABLE, str(error), digest=digest)
     known = Facts(SOUND, "", picture.height, picture.width, picture.format, digest)
     try:
-        grey, complaint = picture.glance()
+        grey, complaint = picture.glance(white)
     except UnreadableImage as error:
         return known._replace(verdict=UNREADABLE, reason=str(error))
     verdict = SUSPICIOUS if complaint else SOUND
-    return known._replace(verdict=verdict, reason=complaint, looks=looks(grey))
+    low, high = tones(grey)
+    return known._replace(verdict=verdict, reason=complaint, looks=looks(grey), low=low, high=high)
+
+
+def tones(grey: NDArray[np.uint8]) -> tuple[int, int]:
+    """The levels that 1 % and 99 % of the pixels do not exceed, of pixels evenly spread over the picture.
+
+    Args:
+        grey: uint8 (height, width).
+    """
+    down, across = (max(1, side // SAMPLED) for side in grey.shape)
+    upto = np.bincount(grey[::down, ::across].ravel(), minlength=256).cumsum()
+    low, high = np.searchsorted(upto, (0.01 * upto[-1], 0.99 * upto[-1])).tolist()
+    return low, high
 
 
 def looks(grey: NDArray[np.uint8]) -> bytes:
@@ -73,12 +93,14 @@ def looks(grey: NDArray[np.uint8]) -> bytes:
     return np.packbits(np.stack(pairs)).tobytes()
 
 
-def thumbnail(content: bytes, max_pixels: int = MAX_PIXELS, side: int = 32) -> NDArray[np.float32]:
+def thumbnail(
+    content: bytes, max_pixels: int = MAX_PIXELS, white: int | None = None, side: int = 32
+) -> NDArray[np.float32]:
     """A small upright grey copy, float32 (side, side), for comparing two pictures.
 
     Raises:
         UnreadableImage: The file is no usable image.
     """
-    grey, _ = EncodedPicture(content, max_pixels).glance()
+    grey, _ = EncodedPicture(content, max_pixels).glance(white)
     small = Image.fromarray(grey).resize((side, side), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float32)

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.images.decode import heif
 from vitcli.images.index.facts import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
 from vitcli.images.index.paths import Paths
 from vitcli.images.source.entries import Entries
@@ -22,10 +23,11 @@ from vitcli.images.source.source import Source
 from vitcli.names import natural_order
 
 # version of the file's layout and of what inspect finds; another one is not read
-LAYOUT = 3
+LAYOUT = 4
 COLUMNS: dict[str, Any] = {
     "size": np.int64, "version": np.int64, "height": np.int32, "width": np.int32, "format": np.uint8,
-    "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}", "rank": np.uint64,
+    "verdict": np.uint8, "digest": f"V{DIGEST_BYTES}", "looks": f"V{LOOKS_BYTES}", "low": np.uint8, "high": np.uint8,
+    "rank": np.uint64,
 }  # fmt: skip
 
 
@@ -123,6 +125,7 @@ class Index:
         columns["format"][row] = self.formats.index(facts.format)
         columns["digest"][row] = np.void(facts.digest)
         columns["looks"][row] = np.void(facts.looks)
+        columns["low"][row], columns["high"][row] = facts.low, facts.high
         if facts.reason:
             self.reasons[row] = facts.reason
 
@@ -137,6 +140,8 @@ class Index:
             self.formats[int(columns["format"][row])] if self.formats else "",
             columns["digest"][row].tobytes(),
             columns["looks"][row].tobytes(),
+            int(columns["low"][row]),
+            int(columns["high"][row]),
         )
 
     def ranks(self, seed: int) -> NDArray[np.uint64]:
@@ -220,7 +225,11 @@ def scan(source: Source, inside: str, extensions: Collection[str] | None, file: 
     return Index.of(found, left_out, None if file is None else Index.load(file))
 
 
-def index_file(kept: Path, source: Source, inside: str, max_pixels: int) -> Path:
-    """Where the index of a folder is kept; what is readable depends on the largest number of pixels."""
-    name = f"{type(source).__name__}\0{os.path.abspath(source.root)}\0{inside}\0{max_pixels}"
+def index_file(kept: Path, source: Source, inside: str, max_pixels: int, white: int | None = None) -> Path:
+    """Where the index of a folder is kept; another file for all that changes what is found in the same images.
+
+    That is the largest number of pixels, the white of deep pictures, and whether pillow-heif is installed.
+    """
+    settings = f"{max_pixels}\0{white}\0{heif.is_installed()}"
+    name = "\0".join([type(source).__name__, os.path.abspath(source.root), inside, settings, *source.named])
     return kept / f"index-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.npz"

@@ -24,7 +24,14 @@ NAMED = 3
 
 
 def look_through(
-    index: Index, rows: NDArray[np.int64], source: Source, *, max_pixels: int, threads: int, kept: Path | None
+    index: Index,
+    rows: NDArray[np.int64],
+    source: Source,
+    *,
+    max_pixels: int,
+    white: int | None,
+    threads: int,
+    kept: Path | None,
 ) -> None:
     """Inspect the files of some rows that were not inspected yet; what was found is kept even when interrupted.
 
@@ -33,22 +40,23 @@ def look_through(
         rows: Of the files.
         source: Where they lie.
         max_pixels: Images of more pixels are not decoded.
+        white: The value of white in pictures of more than 8 bits; None for what the file says.
         threads: How many files are read at once.
         kept: The file of the index, if it has one.
     """
     unknown = rows[index.columns["verdict"][rows] == UNKNOWN].tolist()
     try:
         if unknown:
-            _inspect(index, unknown, source, max_pixels, threads)
+            _inspect(index, unknown, source, max_pixels, white, threads)
     finally:
         if kept is not None and index.changed:
             index.save_if_possible(kept)
 
 
-def _inspect(index: Index, rows: list[int], source: Source, max_pixels: int, threads: int) -> None:
+def _inspect(index: Index, rows: list[int], source: Source, max_pixels: int, white: int | None, threads: int) -> None:
     def look(row: int) -> Facts:
         try:
-            return inspect(source.read(index.paths[row]), max_pixels)
+            return inspect(source.read(index.paths[row]), max_pixels, white)
         except UnreadableImage as error:
             return Facts(UNREADABLE, str(error))
 

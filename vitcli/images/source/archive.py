@@ -19,7 +19,7 @@ from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import check_folder, unwanted, version
+from vitcli.images.source.walk import check_folder, unwanted
 from vitcli.names import extension, is_hidden, natural_order
 
 ARCHIVES = (".zip", ".tar")
@@ -107,7 +107,7 @@ class Archive(Source):
             elif reason := unwanted(name, extensions):
                 left_out[reason] += 1
             else:
-                found.add(path, entry.size, version(name, entry.version))
+                found.add(path, entry.size, entry.version)
         return found, left_out
 
     def read(self, path: str) -> bytes:
@@ -119,6 +119,10 @@ class Archive(Source):
             return self._read(entry)
         except DAMAGED as error:
             raise UnreadableImage(f"damaged in the archive ({' '.join(str(error).split())[:80]})") from error
+
+    def file(self, path: str) -> str | None:
+        """None: a member is no file of its own."""
+        return None
 
     @abstractmethod
     def _read(self, entry: Entry) -> bytes: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import final
 
 from vitcli.images.decode.encoded import read_file
@@ -18,10 +18,12 @@ class Source(ABC):
 
     Args:
         root: The folder or the archive.
+        named: What of the folder was named, where that is not all of it.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, named: Sequence[str] = ()) -> None:
         self.root = root
+        self.named = tuple(named)
 
     @abstractmethod
     def folders(self, inside: str = "") -> list[str]:
@@ -54,6 +56,10 @@ class Source(ABC):
             UnreadableImage: It is missing, or cannot be read.
         """
 
+    @abstractmethod
+    def file(self, path: str) -> str | None:
+        """The file on the disk that holds an image and nothing else; None for one inside of an archive."""
+
     def where(self, *inside: str) -> str:
         """A place in it, for a message."""
         return os.path.join(self.root, *filter(None, inside))
@@ -85,3 +91,7 @@ class Folder(Source):
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
         return read_file(os.path.join(self.root, path))
+
+    def file(self, path: str) -> str | None:
+        """The file below the folder."""
+        return os.path.join(self.root, path)

@@ -40,16 +40,6 @@ def unwanted(name: str, extensions: Collection[str] | None) -> str:
     return "" if ending in extensions else f"no image by its extension {ending!r}"
 
 
-def version(name: str, changed: int) -> int:
-    """The version of a file, which is another one once what reads it is installed: its facts are then found anew.
-
-    Args:
-        name: Of the file.
-        changed: A number that changes with its content.
-    """
-    return changed + heif.is_installed() if name.lower().endswith(heif.ENDINGS) else changed
-
-
 def find_folders(root: str, follow_links: bool = False) -> list[str]:
     """Names of the visible folders directly in ``root``, in natural order.
 
@@ -58,7 +48,7 @@ def find_folders(root: str, follow_links: bool = False) -> list[str]:
     """
     names = [
         entry.name
-        for entry in _entries(root)
+        for entry in list_folder(root)
         if entry.is_dir(follow_symlinks=follow_links) and not is_hidden(entry.name)
     ]
     return sorted(names, key=natural_order)
@@ -98,7 +88,7 @@ def find_files(
             folder = waiting.pop()
             prefix = f"{folder}/" if folder else ""
             before = len(found)
-            entries = _entries(os.path.join(top, folder))
+            entries = list_folder(os.path.join(top, folder))
             for entry in _followed(entries, seen, left_out) if follow_links else entries:
                 name = entry.name
                 # most entries are files, so that is asked first
@@ -108,7 +98,7 @@ def find_files(
                     elif (status := _status(entry)) is None:
                         left_out["not accessible"] += 1
                     else:
-                        found.add(prefix + name, status.st_size, version(name, status.st_mtime_ns))
+                        found.add(prefix + name, status.st_size, status.st_mtime_ns)
                 elif not follow_links and entry.is_symlink():
                     left_out["link"] += 1
                 elif not entry.is_dir():
@@ -161,7 +151,8 @@ def check_folder(root: str) -> None:
         DataError: It does not exist, or is a file.
     """
     if not os.path.exists(root):
-        raise DataError(f"data.root {root}: no such folder; check the path (now in {os.getcwd()})")
+        remedy = "only UnlabelledData takes patterns" if any(char in root for char in "*?[") else "check the path"
+        raise DataError(f"data.root {root}: no such folder; {remedy} (now in {os.getcwd()})")
     if not os.path.isdir(root):
         if extension(root) in TABLES:
             raise DataError(f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it")
@@ -170,8 +161,12 @@ def check_folder(root: str) -> None:
         )
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """The entries of a folder; the status of each must be asked for before the next one is taken."""
+def list_folder(folder: str) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder; the status of each must be asked for before the next one is taken.
+
+    Raises:
+        DataError: The folder cannot be listed.
+    """
     try:
         with _opened(folder) as opened, os.scandir(opened) as entries:
             yield from entries

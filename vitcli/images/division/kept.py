@@ -13,14 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.errors import DataError
+from vitcli.images.division.groups import Groups
+from vitcli.images.division.shares import PARTS, Shares
+from vitcli.images.division.splits import Pool
 from vitcli.images.index.facts import NOTHING
 from vitcli.images.index.index import Index
-from vitcli.images.index.splits import PARTS, Pool
 from vitcli.machine.atomic import replacing
 from vitcli.names import counted
 
 HEADING = ("path", "split", "digest")
-Place = tuple[str, str, str]
+# a column more, where images have groups
+GROUP = "group"
+Place = tuple[str, str, str, str]
+UNKNOWN_PLACE = ("", "", "")
 
 
 @final
@@ -28,17 +33,20 @@ class Division:
     """Which images a run has for train, val and test, by path, and by content for those that were renamed since.
 
     Args:
-        places: Path below the root, split, and digest of the content in hexadecimal, empty where unknown.
+        places: Path below the root, split, digest of the content in hexadecimal, and group; the last two are empty
+            where unknown.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
-        self.places = {path: (split, digest) for path, split, digest in places}
+        self.places = {path: (split, digest, group) for path, split, digest, group in places}
         self._composed = {unicodedata.normalize("NFC", path): path for path in self.places}
         self._content: dict[str, str] = {}
-        for split, digest in self.places.values():
-            # of a file that lies in several splits, one copy at least was trained on
-            if digest and self._content.get(digest) != "train":
-                self._content[digest] = split
+        self._grouped: dict[str, str] = {}
+        for split, digest, group in self.places.values():
+            # of a file, or a group, that lies in several splits, one copy at least was trained on
+            for key, known in ((digest, self._content), (group, self._grouped)):
+                if key and known.get(key) != "train":
+                    known[key] = split
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
@@ -50,10 +58,13 @@ class Division:
         try:
             with file.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
                 rows = csv.reader(lines)
-                if tuple(next(rows, ())) != HEADING:
+                heading = tuple(next(rows, ()))
+                if heading not in (HEADING, (*HEADING, GROUP)):
                     raise ValueError(f"its heading is not {','.join(HEADING)}")
-                places = [(path, split, digest) for path, split, digest in rows]
-            if unknown := next((split for _, split, _ in places if split not in PARTS), None):
+                without = () if GROUP in heading else ("",)
+                filled = ((*row, *without) for row in rows)
+                places = [(path, split, digest, group) for path, split, digest, group in filled]
+            if unknown := next((split for _, split, _, _ in places if split not in PARTS), None):
                 raise ValueError(f"{unknown!r} is no split")
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -70,17 +81,29 @@ class Division:
         ):
             # its line end is quoted where a name holds it, and so is that of other systems
             out = csv.writer(lines, lineterminator="\r\n")
-            out.writerow(HEADING)
-            out.writerows((path, *place) for path, place in self.places.items())
+            columns = len(HEADING) + bool(self._grouped)
+            out.writerow((*HEADING, GROUP)[:columns])
+            out.writerows((path, *place)[:columns] for path, place in self.places.items())
 
-    def joined(self, parts: Mapping[str, Pool]) -> Division:
-        """The same with images that came to it since; those that are gone stay known."""
+    def joined(self, parts: Mapping[str, Pool], groups: Groups | None = None) -> Division:
+        """The same with images that came to it since; those that are gone stay known.
+
+        Args:
+            parts: Images of train, val and test.
+            groups: Of the images, if there are some.
+        """
         places = dict(self.places)
         for split, pool in parts.items():
             for path, digest in _members(pool):
-                content = digest.hex() if digest != NOTHING else places.get(path, ("", ""))[1]
-                places[path] = (split, content)
+                before = places.get(path, UNKNOWN_PLACE)
+                content = digest.hex() if digest != NOTHING else before[1]
+                places[path] = (split, content, groups.of(path) if groups else before[2])
         return Division((path, *place) for path, place in places.items())
+
+    @property
+    def trained(self) -> set[str]:
+        """Digests of what the images of train hold, in hexadecimal, as far as they are known."""
+        return {digest for digest, split in self._content.items() if split == "train"}
 
     def unsure(self, index: Index, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows whose contents decide: new paths, and what val and test would score."""
@@ -91,7 +114,7 @@ class Division:
     def place(self, path: str) -> tuple[str, str]:
         """Split and digest of an image by its path, however its letters are composed; both empty for a new one."""
         known = path if path in self.places else self._composed.get(unicodedata.normalize("NFC", path), "")
-        return self.places.get(known, ("", ""))
+        return self.places.get(known, UNKNOWN_PLACE)[:2]
 
     def split_of(self, path: str, digest: bytes) -> str:
         """The split of an image, also of one that was renamed, or copied; empty for a new one.
@@ -106,30 +129,32 @@ class Division:
         # files whose names were exchanged are known by what they hold
         return (self._content.get(digest.hex()) or split) if content or not split else split
 
-    def divided(self, pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
-        """A pool as train, val and test: known images stay where they are, the hash of its path decides on a new one.
+    def divided(self, pool: Pool, shares: Shares, seed: int, groups: Groups | None = None) -> list[Pool]:
+        """A pool as train, val and test: known images stay, new ones go with their group, or as a hash decides.
+
+        The hash is of the group's name, or of the path of an image without one.
 
         Args:
             pool: Images; the contents of the new ones were looked at.
-            val_fraction: Share of the new ones for val, in [0, 1).
-            test_fraction: Share of the new ones for test, in [0, 1).
+            shares: Of the new ones.
             seed: Other seeds give other splits.
+            groups: Of the images, if there are some.
         """
         index, ranks = pool.index, pool.index.ranks(seed)
         found: dict[str, dict[str, list[int]]] = {part: {name: [] for name in pool.rows} for part in PARTS}
         for name, rows in pool.rows.items():
             for row, path in zip(rows.tolist(), index.paths.take(rows), strict=True):
                 split = self.split_of(path, index.columns["digest"][row].tobytes())
-                if not split:
-                    lot = int(ranks[row]) / 2**64
-                    split = "val" if lot < val_fraction else "test" if lot < val_fraction + test_fraction else "train"
-                found[split][name].append(row)
+                if not split and groups is not None:
+                    lot = groups.lot(path, seed)
+                    split = self._grouped.get(groups.of(path)) or ("" if lot is None else shares.split_of(lot))
+                found[split or shares.split_of(int(ranks[row]) / 2**64)][name].append(row)
         return [
             Pool(index, {name: np.array(rows, dtype=np.int64) for name, rows in found[part].items()}) for part in PARTS
         ]
 
-    def told(self, parts: list[Pool]) -> str:
-        """What differs from the run's training, in words; empty if nothing does.
+    def compared(self, parts: list[Pool]) -> tuple[str, bool]:
+        """What differs from the run's training, in words, empty if nothing does; and whether any image is new.
 
         Args:
             parts: Images of train, val and test.
@@ -150,7 +175,7 @@ class Division:
             said.append(f"{counted(new.total(), 'new image')} ({shares})")
         if moved:
             said.append(f"{counted(moved, 'image')} renamed or copied")
-        return ", ".join(said)
+        return ", ".join(said), bool(new)
 
 
 def _members(pool: Pool) -> Iterator[tuple[str, bytes]]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitcli.errors import ConfigError, DataError
+from vitcli.errors import DataError
+from vitcli.images.division.shares import PARTS, Shares
 from vitcli.images.index.index import Index
 
-PARTS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
 
 
@@ -32,6 +32,12 @@ class Pool:
     def __len__(self) -> int:
         return sum(map(len, self.rows.values()))
 
+    @property
+    def all_rows(self) -> NDArray[np.int64]:
+        """Every row, class by class."""
+        rows: NDArray[np.int64] = np.concatenate([*self.rows.values(), as_rows([])])
+        return rows
+
     def count(self, name: str) -> int:
         """How many files a class has."""
         return len(self.rows.get(name, ()))
@@ -48,22 +54,6 @@ class Pool:
 def as_rows(rows: Sequence[int]) -> NDArray[np.int64]:
     """Rows as an array, also none of them."""
     return np.array(rows, dtype=np.int64)
-
-
-def check_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Check that both are shares that leave something to train on.
-
-    Raises:
-        ConfigError: One is outside [0, 1), or both together reach 1.
-    """
-    for key, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not 0 <= fraction < 1:
-            raise ConfigError(f"data.{key} {fraction}: outside [0, 1); give a share such as 0.1")
-    if val_fraction + test_fraction >= 1:
-        raise ConfigError(
-            f"data.val_fraction {val_fraction}: with data.test_fraction {test_fraction} nothing is left to train on; "
-            "keep their sum below 1"
-        )
 
 
 def held_out(
@@ -92,44 +82,41 @@ def _share(count: int, fraction: float) -> int:
 
 def split_pools(
     pools: Mapping[str, Pool],
-    *,
-    val_fraction: float,
-    test_fraction: float,
+    shares: Shares,
     seed: int,
-    divide: Callable[[Pool, float, float, int], list[Pool]] | None = None,
+    divide: Callable[[Pool, Shares, int], list[Pool]] | None = None,
 ) -> tuple[dict[str, Pool], list[str]]:
     """The images of train, val and test, and what the user should know about how they came about.
 
     Args:
         pools: What lies on disk: ``all`` for a folder that is not divided, else any of train, val and test.
-        val_fraction: Share that is held out where there is no val, in [0, 1).
-        test_fraction: Share that is held out where there is neither val nor test, in [0, 1).
+        shares: What is held out where there is no val; test only where there is no test either.
         seed: Other seeds give other splits.
-        divide: How a pool is divided by val_fraction, test_fraction and seed; None holds out exact shares.
+        divide: How a pool becomes train, val and test; None holds out exact shares of each class.
     """
     notices: list[str] = []
     source = pools.get("all", pools.get("train"))
     if source is None or "val" in pools:
         parts = dict(pools)
     else:
-        share = 0.0 if "test" in pools else test_fraction
-        parts = dict(zip(PARTS, (divide or _divided)(source, val_fraction, share, seed), strict=True))
+        shares = shares.without_test() if "test" in pools else shares
+        parts = dict(zip(PARTS, (divide or _divided)(source, shares, seed), strict=True))
         if "test" in pools:
             parts["test"] = pools["test"]
         if "train" in pools:
-            taken = "val is" if "test" in pools else "val and test are"
-            notices.append(f"no val folder: {taken} held out from train (data.val_fraction {val_fraction})")
+            taken = "val and test are" if shares.test else "val is"
+            notices.append(f"no val folder: {taken} held out from train ({shares.setting})")
     if not ("test" in parts and len(parts["test"])) and "test" not in pools and "val" in parts and len(parts["val"]):
         parts["test"] = parts["val"]
         notices.append("no test images: testing on val, whose images have already chosen the best checkpoint")
     return parts, notices
 
 
-def _divided(pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
+def _divided(pool: Pool, shares: Shares, seed: int) -> list[Pool]:
     parts: list[dict[str, NDArray[np.int64]]] = [{}, {}, {}]
     ranks = pool.index.ranks(seed)
     for name, rows in pool.rows.items():
-        for part, positions in zip(parts, held_out(ranks[rows], val_fraction, test_fraction), strict=True):
+        for part, positions in zip(parts, held_out(ranks[rows], shares.val, shares.test), strict=True):
             part[name] = rows[positions]
     return [Pool(pool.index, part) for part in parts]
 

@@ -1,0 +1,1 @@
+"""Division: which images are for train, val and test, by folder, fraction, fold and group."""

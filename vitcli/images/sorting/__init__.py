@@ -1,0 +1,1 @@
+"""Sorting images into folders by predicted class: safe names, links or copies, nothing overwritten."""
