@@ -40,7 +40,7 @@ class Preprocess:
         interpolation: bilinear or bicubic.
         mean: Mean of red, green and blue on a scale of 0 to 1, subtracted.
         std: Standard deviation of red, green and blue on a scale of 0 to 1, divided by.
-        white: Value of white in grey pictures of more than 8 bits; null takes what the file says, or else the largest
+        white: Value of white in pictures of more than 8 bits; null takes what the file says, or else the largest
             number of 8, 10, 12, 14 or 16 bits that holds all values of the picture.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import timm
 import torch
 import torchvision
 import yaml
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from tests.conftest import CPU
@@ -23,9 +25,10 @@ from vitcli.errors import WeightsError
 from vitcli.images.decode.encoded import EncodedPicture
 from vitcli.images.decode.pixels import Way
 from vitcli.preprocess import Preprocess
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 from vitcli.weights import import_net
 from vitcli.weights.fetch import _check_alike
+from vitcli.weights.open import open_pretrained
 
 
 def test_a_model_of_timms_without_a_head_is_compared_by_its_features():
@@ -102,7 +105,9 @@ def hub(here: Path) -> Iterator[str]:
         served.shutdown()
 
 
-def test_timms_weights_are_downloaded_by_timm_and_compute_the_same(here: Path, photos: Path, hub: str):
+def test_timms_weights_are_downloaded_by_timm_and_compute_the_same(
+    here: Path, photos: Path, hub: str, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
     torch.manual_seed(0)
     model = timm.create_model("test_vit", pretrained=False)
     for parameter in model.parameters():
@@ -111,6 +116,7 @@ def test_timms_weights_are_downloaded_by_timm_and_compute_the_same(here: Path, p
     # in a process of its own: where to fetch from is read when the library is imported
     vitcli = str(Path(sys.executable).with_name("vitcli"))
     words = ["predict", "--weights", "timm:test_vit", "--data.root", "photos/test", *CPU]
+    words += ["--predictions.probabilities", "all"]
     environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(here / "cache"), "HF_HUB_OFFLINE": "0"}
     done = subprocess.run([vitcli, *words], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
@@ -125,6 +131,85 @@ def test_timms_weights_are_downloaded_by_timm_and_compute_the_same(here: Path, p
     with torch.no_grad():
         expected = model.eval()(preprocess.normalise(torch.tensor(crop)[None])).softmax(1)[0]
     torch.testing.assert_close(torch.tensor(rows[0].probabilities), expected, rtol=1e-3, atol=1e-6)
+    # once they are in the cache, no host is asked for them
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(here / "cache" / "hub"))
+    monkeypatch.setattr(constants, "ENDPOINT", url_of(silent))
+    open_pretrained("timm:test_vit")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    open_pretrained("timm:test_vit")
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A host that takes every connection, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def url_of(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def gone() -> str:
+    """The address of a host that takes no connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return url_of(listening)
+
+
+def test_a_hub_that_is_not_there_is_asked_once_and_named(
+    photos: Path, gone: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nothing/hub")
+    monkeypatch.setattr(constants, "ENDPOINT", gone)
+    assert main(["fit", "--config", "finetune", "--weights", "timm:test_vit", "--data.root", "photos", *CPU]) == 2
+    assert capfd.readouterr().err == (
+        f"vitcli fit: error: --weights timm:test_vit: {gone.removeprefix('http://')} cannot be reached ([Errno 111] "
+        "Connection refused), and nothing/hub does not hold them; give a file with --weights FILE, or copy that folder "
+        "from a machine that has fetched them\n"
+    )
+
+
+def test_a_hub_that_does_not_answer_is_awaited_for_as_long_as_its_own_setting_says(
+    here: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nothing/hub")
+    monkeypatch.setattr(constants, "ENDPOINT", url_of(silent))
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "1")
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+    with pytest.raises(
+        WeightsError, match=r"cannot be reached \(no answer within 1 s\), and nothing/hub does not hold"
+    ):
+        open_pretrained("timm:test_vit")
+
+
+def test_weights_that_are_not_in_the_cache_are_not_asked_for_where_that_is_forbidden(
+    here: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nothing/hub")
+    monkeypatch.setattr(constants, "ENDPOINT", url_of(silent))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        WeightsError, match=r"^--weights timm:test_vit: HF_HUB_OFFLINE is set, and nothing/hub does not"
+    ):
+        open_pretrained("timm:test_vit")
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+def test_a_host_of_torchvisions_that_is_not_there_is_named(here: Path, gone: str, monkeypatch: pytest.MonkeyPatch):
+    from torchvision.models import ViT_B_32_Weights
+
+    monkeypatch.setenv("TORCH_HOME", "cache")
+    known = ViT_B_32_Weights.DEFAULT.value
+    monkeypatch.setattr(ViT_B_32_Weights.DEFAULT, "_value_", type(known)(f"{gone}/b.pth", known.transforms, known.meta))
+    with pytest.raises(
+        WeightsError, match=r"^--weights torchvision:vit_b_32: .* cannot be reached .* cache/hub/checkpoi"
+    ):
+        open_pretrained("torchvision:vit_b_32")
 
 
 def test_a_model_that_computes_something_else_with_the_same_tensors_is_refused():

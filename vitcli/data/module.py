@@ -16,6 +16,7 @@ from vitcli.images.cache.store import Cache, stored
 from vitcli.images.index.listing import Listing
 from vitcli.images.index.look_through import check_errors, unusable
 from vitcli.images.index.quarantine import read_quarantine
+from vitcli.images.index.tone import blank_listed
 from vitcli.machine.threads import cores
 from vitcli.names import at_home, first_of, printable
 from vitcli.run import CACHE, RunOptions
@@ -79,6 +80,8 @@ class ImageData(Batches, ABC):
         self._listings: dict[Split, Listing] = {}
         self._ready: set[str] = set()
         self._notices: list[str] = []
+        # settings that the images found make no use of, and why, known after setup
+        self.unused: dict[str, str] = {}
 
     @abstractmethod
     def find_classes(self) -> tuple[str, ...]:
@@ -108,6 +111,9 @@ class ImageData(Batches, ABC):
 
     def look_for_leaks(self) -> None:
         """Note for the user what lies in train and in val or test too, where the samples are files."""
+
+    def look_for_trained(self, split: Split) -> None:
+        """Note for the user what a split holds that the run was trained on, where the samples are files."""
 
     def listing(self, split: Split) -> Listing:
         """The samples of a split, scanned at the first call and kept.
@@ -148,6 +154,10 @@ class ImageData(Batches, ABC):
         """
         if stage in self._ready:
             return
+        for split in SPLITS_OF_STAGE[stage] if stage != "fit" else ():
+            # what fit has left out is owed a row by the commands behind it
+            if self.left_out.pop(split, None):
+                del self._listings[split]
         for split in SPLITS_OF_STAGE[stage]:
             self.listing(split)
         for split in SPLITS_OF_STAGE[stage] if stage == "fit" else ():
@@ -155,8 +165,13 @@ class ImageData(Batches, ABC):
         if stage == "fit":
             self._check_left()
             self.look_for_leaks()
-        for split in SPLITS_OF_STAGE[stage] if stage == "fit" else ():
-            self._store(split)
+            for text in blank_listed([self._listings[split] for split in SPLITS_OF_STAGE[stage]]):
+                self._notice(f"{text}; vitcli check lists them")
+        for split in SPLITS_OF_STAGE[stage]:
+            if stage == "fit":
+                self._store(split)
+            elif stage != "predict":
+                self.look_for_trained(split)
         self._ready.add(stage)
 
     def _check_left(self) -> None:

@@ -1,10 +1,14 @@
-"""Weights by name, downloaded and prepared by timm or torchvision; the only file that imports timm."""
+"""Weights by name, downloaded and prepared by timm or torchvision; the only file that imports timm and its hub."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -13,6 +17,7 @@ from vitcli.net import ViT
 from vitcli.weights.imagenet import IMAGENET, imagenet
 from vitcli.weights.importer import import_net
 from vitcli.weights.pretrained import Pretrained
+from vitcli.weights.reach import REMEDY, SECONDS, expect_answer
 
 # largest difference of two implementations in float32, as a fraction of the largest logit
 SAME = 1e-3
@@ -32,7 +37,9 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     import timm
 
     try:
-        model = timm.create_model(name, pretrained=True)
+        model = _from_hub(spec, lambda: timm.create_model(name, pretrained=True))
+    except WeightsError:
+        raise
     except Exception as error:
         raise _unavailable(spec, error) from error
     config: Any = model.pretrained_cfg
@@ -41,6 +48,46 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
     _check_alike(spec, net, model)
     return Pretrained(spec, net, imagenet() if model.num_classes == IMAGENET else None, preprocess)
+
+
+def _from_hub(spec: str, load: Callable[[], Any]) -> Any:
+    """What is loaded from the hub's cache, where no host is asked; else from the hub, if it can be reached.
+
+    Left alone, huggingface_hub asks for each file six times, with pauses, and waits up to a minute for an answer. Its
+    own HF_HUB_ETAG_TIMEOUT says how many seconds are waited here.
+    """
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    cache = Path(constants.HF_HUB_CACHE)
+    try:
+        with _offline():
+            return load()
+    except LocalEntryNotFoundError as missing:
+        if constants.HF_HUB_OFFLINE:
+            raise WeightsError(
+                f"--weights {spec}: HF_HUB_OFFLINE is set, and {cache} does not hold them; unset it, {REMEDY}"
+            ) from missing
+
+    def ask(timeout: float) -> int:
+        # with the hub's own session, which knows proxies and certificates
+        return int(get_session().head(constants.ENDPOINT, timeout=timeout).status_code)
+
+    seconds = constants.HF_HUB_ETAG_TIMEOUT if "HF_HUB_ETAG_TIMEOUT" in os.environ else SECONDS
+    expect_answer(spec, constants.ENDPOINT, cache, ask, seconds)
+    return load()
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    from huggingface_hub import constants
+
+    said = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = said
 
 
 def _seen_in(model: Any) -> dict[str, Any]:
@@ -79,7 +126,12 @@ def from_torchvision(spec: str, name: str, said: Mapping[str, Any]) -> Pretraine
 
     try:
         weights = get_model_weights(name).DEFAULT
+        cache = Path(torch.hub.get_dir(), "checkpoints")
+        if not (cache / Path(urlsplit(weights.url).path).name).exists():
+            expect_answer(spec, weights.url, cache)
         tensors = weights.get_state_dict(progress=True)
+    except WeightsError:
+        raise
     except Exception as error:
         raise _unavailable(spec, error) from error
     preset = weights.transforms()

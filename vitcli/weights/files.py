@@ -16,6 +16,7 @@ from torch import Tensor
 from vitcli.errors import ConfigError, NoHeadError, WeightsError
 from vitcli.machine.atomic import replacing
 from vitcli.net import ViT, build
+from vitcli.net.kernels.undrawn import undrawn
 from vitcli.weights.importer import fill, import_net
 from vitcli.weights.tables.table import Found, unwrap
 
@@ -36,7 +37,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             raise WeightsError(f"weights {path}: a broken safetensors file: {_line(error)}") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            # of what may go wrong; what does go wrong is said below
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
             held = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error) or path.read_bytes()[:1] == b"\x80":
@@ -99,7 +101,8 @@ def open_net(path: str | Path, **said: Any) -> ViT:
             return import_net(tensors, **said)
         if said and said != {"source": "auto"}:
             raise WeightsError(f"weights: says itself what net it is; leave out {', '.join(said)}")
-        net = build(settings)
+        with undrawn():
+            net = build(settings)
         fill(net, Found(dict(tensors), {}))
     except (ConfigError, WeightsError) as error:
         kind = NoHeadError if isinstance(error, NoHeadError) else WeightsError

@@ -12,6 +12,7 @@ from torch import Tensor
 from vitcli.errors import NoHeadError, WeightsError
 from vitcli.names import quoted
 from vitcli.net import build
+from vitcli.net.kernels.undrawn import undrawn
 from vitcli.net.resample import Resampling
 from vitcli.run import resolve_checkpoint
 from vitcli.weights.checkpoint import is_flat, names_class, read_checkpoint
@@ -52,6 +53,7 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
         return (from_timm if library == "timm" else from_torchvision)(spec, name, said)
     path = Path(spec)
     if path.is_dir() and (path / "checkpoints").is_dir():
+        _check_unsaid(spec, said)
         return replace(_checkpoint(str(resolve_checkpoint(spec, "predict", None, spec))), name=spec)
     if not path.is_file():
         raise WeightsError(
@@ -59,6 +61,7 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
             "timm:NAME or torchvision:NAME"
         )
     if path.suffix == ".ckpt":
+        _check_unsaid(spec, said)
         return _checkpoint(spec)
     metadata = read_metadata(path)
     classes, preprocess = metadata.get("classes"), metadata.get("preprocess") or {}
@@ -76,10 +79,16 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
     return Pretrained(spec, open_net(path, **said), tuple(classes) if classes else None, preprocess, resampling)
 
 
+def _check_unsaid(spec: str, said: Mapping[str, Any]) -> None:
+    if said and said != {"source": "auto"}:
+        raise WeightsError(f"weights {spec}: a checkpoint says itself what net it is; leave out {', '.join(said)}")
+
+
 def _checkpoint(spec: str) -> Pretrained:
     content = read_checkpoint(spec)
     settings = content["hyper_parameters"]
-    net = build(settings["net"])
+    with undrawn():
+        net = build(settings["net"])
     try:
         net.load_state_dict(_below("net.", content["state_dict"]))
     except RuntimeError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,3 +110,34 @@ def test_every_epoch_has_the_order_of_the_first_one_where_that_is_wanted(sampler
 
     assert order(0, same=True) == order(1, same=True) == order(7, same=True) == order(0, same=False)
     assert order(1, same=False) != order(0, same=False)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(0, 4), (1, 4), (23, 4), (64, 8), (100, 7)])
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_what_is_left_to_do_is_dealt_out_in_the_batches_that_it_would_have_had(count: int, batch_size: int, world: int):
+    def dealt(processes: int, done: np.ndarray | None = None) -> list[list[int]]:
+        return [
+            [spot.position for spot in key.spots]
+            for rank in range(processes)
+            for key in evaluation_batches(count, batch_size=batch_size, rank=rank, world=processes, done=done)
+        ]
+
+    planned = dealt(world)
+    for finished in range(len(planned) + 1):
+        done = np.zeros(count, dtype=bool)
+        for batch in random.Random(finished).sample(planned, finished):
+            done[batch] = True
+        left = [batch for batch in planned if not done[batch].any()]
+        assert sorted(dealt(world, done)) == sorted(left)
+        # on another number of processes too, each sample once
+        for processes in (1, 2, 5):
+            again = dealt(processes, done)
+            assert sorted(position for batch in again for position in batch) == np.flatnonzero(~done).tolist()
+            assert all(0 < len(batch) <= batch_size for batch in again)
+
+
+def test_all_processes_have_as_much_left_to_do_though_one_has_done_more():
+    done = np.zeros(1000, dtype=bool)
+    done[::2] = True
+    shares = [evaluation_batches(1000, batch_size=10, rank=rank, world=2, done=done) for rank in (0, 1)]
+    assert [len(share) for share in shares] == [25, 25]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vitcli.data.layouts.folder import FolderData
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.splits import held_out
 from vitcli.images.index.index import Index
 from vitcli.images.index.listing import Listing
-from vitcli.images.index.splits import held_out
 from vitcli.images.source.entries import Entries, Entry
 
 CATS = [f"cat/{number}.png" for number in range(1, 13)]

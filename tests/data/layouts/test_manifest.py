@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +53,36 @@ def test_every_kind_of_table_is_read(folder: Path, kind: str) -> None:
     assert list(data.listing("val").paths) == ["cat2.png", "owl2.png"]
     assert list(data.listing("test").paths) == ["cat3.png", "owl3.png"]
     assert sum(len(batch["index"]) for batch in data.train_dataloader()) == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("training", "validation", "testing"),
+        ("Train", "Valid", "TEST"),
+        ("TRAIN", "dev", "holdout"),
+        ("train_set", "eval", "Test Images"),
+        ("trn", "Evaluation", " tst "),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_words_for_splits_mean_what_they_mean_as_names_of_folders(
+    folder: Path, kind: str, words: tuple[str, str, str]
+) -> None:
+    word = dict(zip(("train", "val", "test"), words, strict=True))
+    data = ManifestData(write(folder, kind, [row | {"split": word[row["split"]]} for row in ROWS]))
+    assert data.find_classes() == ("cat", "owl")
+    assert [list(data.listing(split).paths) for split in ("train", "val", "test")] == [
+        ["cat0.png", "cat1.png", "owl0.png", "owl1.png"],
+        ["cat2.png", "owl2.png"],
+        ["cat3.png", "owl3.png"],
+    ]
+
+
+def test_two_usual_names_of_a_split_are_one(folder: Path) -> None:
+    names = iter(("val", "Validation"))
+    rows = [row | ({"split": next(names)} if row["split"] == "val" else {}) for row in ROWS]
+    assert list(ManifestData(write(folder, "csv", rows)).listing("val").paths) == ["cat2.png", "owl2.png"]
 
 
 def test_without_splits_the_rows_are_divided_by_fraction(folder: Path) -> None:
@@ -109,8 +138,20 @@ def test_an_image_that_is_not_there_is_left_out_and_named(folder: Path) -> None:
             r", row 1: no 'path' \(columns: file, label\); fill it in, or set data.path_column",
         ),
         (
-            [{"path": "a.png", "label": "a", "split": "dev"}],
-            r", row 1: split 'dev' is no split; use train",
+            [{"path": "a.png", "label": "a", "split": "Tests of 2"}],
+            r", row 1: split 'Tests of 2' is no split; use train, val or test$",
+        ),
+        (
+            [{"path": "a.png", "label": "a", "split": "unlabelled"}],
+            r", row 1: split 'unlabelled' is no split; use train",
+        ),
+        (
+            [{"path": "a.png", "label": "a", "split": "val"}, {"path": "b.png", "label": "a", "split": "Dev"}],
+            r", row 2: split 'Dev' means val, and so does 'val' in rows before; use train, val or test$",
+        ),
+        (
+            [{"path": "a.png", "label": "a", "split": "fold1 test"}, {"path": "b.png", "label": "a", "split": "test"}],
+            r", row 1: split 'fold1 test' is no split; use train, val or test$",
         ),
         ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times; keep one of its rows$"),
         ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train; a classifier needs two$"),
@@ -136,10 +177,3 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: by
         ManifestData(str(tmp_path / name)).find_classes()
     with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file; check the path"):
         ManifestData(str(tmp_path / "gone.csv")).find_classes()
-
-
-def test_parquet_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "table.parquet").touch()
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"Parquet is read by pyarrow, which is not installed; pip install"):
-        ManifestData(str(tmp_path / "table.parquet")).find_classes()

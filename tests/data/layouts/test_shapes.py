@@ -40,6 +40,14 @@ def test_the_listing_is_even_and_named_by_kind() -> None:
     assert listing.labels.tolist() == [0, 0, 0, 1, 1]
 
 
+def test_predict_lists_the_pictures_of_all_splits() -> None:
+    data = ShapesData(train=4, val=2, test=3, preprocess=SMALL)
+    listing = data.listing("predict")
+    assert listing.paths == [path for split in ("train", "val", "test") for path in data.listing(split).paths]  # type: ignore[arg-type]
+    assert listing.labels.tolist() == [0, 0, 1, 1, 0, 1, 0, 0, 1]
+    assert pixels(listing, 8) == pixels(data.listing("test"), 2)
+
+
 def test_no_picture_is_in_two_splits_and_seeds_differ() -> None:
     def digests(seed: int) -> list[str]:
         data = ShapesData(train=6, val=6, test=6, preprocess=SMALL, drawing_seed=seed)

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any, Literal
 from weakref import WeakSet
 
+import numpy as np
 from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
 
 from vitcli.data.augment.augment import Augment
 from vitcli.data.augment.device import mix, vary
@@ -90,6 +92,8 @@ class Batches(LightningDataModule, ABC):
         # Lightning otherwise refuses a process that has no image of a small test set.
         self.allow_zero_length_dataloader_with_multiple_devices = True
         self._counted: Counted = {}
+        # samples that evaluation passes over, as their rows are kept from an earlier start; to be set before it starts
+        self.done: dict[Split, NDArray[np.bool_]] = {}
         # Weak references, as a loader refers to this module: a cycle would wait for the garbage collector.
         self._loaders: WeakSet[Loader] = WeakSet()
 
@@ -185,8 +189,8 @@ class Batches(LightningDataModule, ABC):
 
     def _evaluation_loader(self, split: Split) -> Loader:
         listing = self.listing(split)
-        plan = partial(self._evaluation_plan, len(listing))
-        return self._loader(listing, None, plan, partial(self._evaluation_length, len(listing)))
+        plan = partial(self._evaluation_plan, len(listing), split)
+        return self._loader(listing, None, plan, partial(self._evaluation_length, len(listing), split))
 
     def _loader(self, listing: Listing, augment: Augment | None, plan: Any, length: Any) -> Loader:
         device = self.trainer.strategy.root_device.type if self.trainer is not None else "cpu"
@@ -233,11 +237,12 @@ class Batches(LightningDataModule, ABC):
     def _training_length(self) -> int:
         return -(-epoch_length(self.listing("train").labels, self.sampler) // (self.batch_size * self._ranks()[1]))
 
-    def _evaluation_plan(self, count: int) -> Plan:
+    def _evaluation_plan(self, count: int, split: Split) -> Plan:
         rank, world = self._ranks()
-        batches = evaluation_batches(count, batch_size=self.batch_size, rank=rank, world=world)
+        done = self.done.get(split)
+        batches = evaluation_batches(count, batch_size=self.batch_size, rank=rank, world=world, done=done)
         # a process without an image of a small set still takes part, with an empty batch: the others wait for it
         return batches or ([BatchKey(0, 0, [])] if count else [])
 
-    def _evaluation_length(self, count: int) -> int:
-        return len(self._evaluation_plan(count))
+    def _evaluation_length(self, count: int, split: Split) -> int:
+        return len(self._evaluation_plan(count, split))

@@ -153,10 +153,41 @@ def evaluation_order(count: int, rank: int = 0, world: int = 1) -> range:
     return range(rank, count, world)
 
 
-def evaluation_batches(count: int, *, batch_size: int, rank: int = 0, world: int = 1) -> Plan:
-    """The batches of one process, in order, without padding."""
-    order = evaluation_order(count, rank, world)
+def evaluation_batches(
+    count: int, *, batch_size: int, rank: int = 0, world: int = 1, done: NDArray[np.bool_] | None = None
+) -> Plan:
+    """The batches of one process, in order, without padding.
+
+    What was left to do is dealt out anew, in whole batches: each holds the samples that it would have held, whichever
+    process it now falls to. The samples of batches that were done in part, as after a change of the number of
+    processes, make batches of their own.
+
+    Args:
+        count: Number of samples.
+        batch_size: Samples in a batch.
+        rank: This process, from 0.
+        world: Number of processes.
+        done: Samples that are left out (samples,).
+    """
+    if done is None or not done.any():
+        return _keys(_cut(np.array(evaluation_order(count, rank, world), dtype=np.int64), batch_size))
+    planned = [
+        batch
+        for process in range(world)
+        for batch in _cut(np.array(evaluation_order(count, process, world), dtype=np.int64), batch_size)
+    ]
+    left = [batch[~done[batch]] for batch in planned]
+    whole = [batch for batch, before in zip(left, planned, strict=True) if len(batch) == len(before)]
+    parts = [batch for batch, before in zip(left, planned, strict=True) if 0 < len(batch) < len(before)]
+    batches = whole + _cut(np.sort(np.concatenate(parts)), batch_size) if parts else whole
+    return _keys(sorted(batches, key=lambda batch: int(batch[0]))[rank::world])
+
+
+def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _keys(batches: list[NDArray[np.int64]]) -> Plan:
     return [
-        BatchKey(0, number, [Spot(i) for i in order[start : start + batch_size]])
-        for number, start in enumerate(range(0, len(order), batch_size))
+        BatchKey(0, number, [Spot(position) for position in batch.tolist()]) for number, batch in enumerate(batches)
     ]

@@ -107,7 +107,7 @@ class Samples(Dataset[Batch]):
         self.rank = rank
         self.max_pixels = max_pixels
         self.threads = threads
-        self._way = Way(preprocess.size, preprocess.interpolation, preprocess.fill, preprocess.white)
+        self._way = Way.of(preprocess)
         self._pool: ThreadPoolExecutor | None = None
 
     def __getstate__(self) -> dict[str, object]:

@@ -12,8 +12,8 @@ from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.layouts.pets import IMAGES, download_pets
 from vitcli.data.layouts.split_folders import find_split_folders
 from vitcli.errors import DataError
+from vitcli.images.division.splits import Pool, as_rows
 from vitcli.images.index.listing import Listing
-from vitcli.images.index.splits import Pool, as_rows
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import check_folder
@@ -137,7 +137,7 @@ class CatsDogsData(LabelledFiles):
             for part, inside in find_split_folders(self.source, flat=True).inside.items():
                 pool, _ = self.pool("", lambda path, inside=inside: _below(inside, path))  # type: ignore[misc]
                 if pool.rows:
-                    pools[part] = pool
+                    pools[part], self.folders[part] = pool, inside
                     unlabelled -= len(pool)
         left_out = whole.index.left_out + Counter({"neither cat nor dog by name": unlabelled})
         self.say_left_out(self.source.where(), left_out)

@@ -9,11 +9,12 @@ from typing import Any, final
 from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.class_names import check_class_names
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.data.layouts.split_folders import SplitFolders, find_split_folders, split_like
+from vitcli.data.layouts.split_folders import SplitFolders, find_split_folders
+from vitcli.data.layouts.split_words import split_like
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.splits import Pool, as_rows, check_known
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import Listing
-from vitcli.images.index.splits import Pool, as_rows, check_known
 from vitcli.names import counted, first_of, natural_order
 
 
@@ -148,6 +149,7 @@ class FolderData(LabelledFiles):
         splits, notices = self.split_folders().inside, self.split_folders().notices
         for text in notices:
             self._notice(text)
+        self.folders = dict(splits)
         return {part: self._read(inside) for part, inside in (splits or {"all": ""}).items()}
 
     def _read(self, inside: str) -> Pool:

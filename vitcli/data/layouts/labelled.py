@@ -16,28 +16,37 @@ from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.class_names import ClassNames, check_class_names
 from vitcli.data.module import ImageData
 from vitcli.errors import DataError
-from vitcli.images.index.division import Division
+from vitcli.images.division.dividing import Dividing
+from vitcli.images.division.groups import Groups, compiled
+from vitcli.images.division.leaks import told_leaks
+from vitcli.images.division.shares import Shares
+from vitcli.images.division.splits import Pool, as_rows
 from vitcli.images.index.index import Index, index_file, scan
-from vitcli.images.index.leaks import leaks
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import UNKNOWN, FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
-from vitcli.images.index.splits import Pool, as_rows, check_fractions, split_pools
 from vitcli.images.source.archive import open_source
+from vitcli.images.source.roots import one_path
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import at_home, counted, printable, quoted
+from vitcli.names import counted
 
 
 class LabelledFiles(ImageData, ABC):
-    """Files with labels, split as they are on disk, or by fraction.
+    """Files with labels, split as they are on disk, by fraction, or into folds.
 
     Args:
         root: Where the files are.
         val_fraction: Share of each class that is held out for val where there is no val, in [0, 1).
-        test_fraction: Share of each class that is held out for test where there is neither val nor test, in [0, 1).
+        test_fraction: Share of each class that is held out for test where there is neither val nor test, in [0, 1);
+            null: 0.1, and with folds 0.
         split_seed: Other seeds hold out other images; it belongs to the data, not to the run.
+        folds: Number of folds of a cross-validation, into which what is not for test is divided class by class; equal
+            files are in one fold.
+        fold: Which of the folds is val, from 1 on; the others are for training.
+        group_pattern: A regular expression, searched for in the path below the root or the split's folder, whose group
+            1, or else all that it matches, names the group of an image; images of one group are never in two splits.
         follow_links: Whether links are followed, each file and folder that they lead to once.
         **options: What all image data take.
 
@@ -49,25 +58,33 @@ class LabelledFiles(ImageData, ABC):
         self,
         root: str,
         val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
+        test_fraction: float | None = None,
         split_seed: int = 0,
+        folds: int | None = None,
+        fold: int | None = None,
+        group_pattern: str | None = None,
         follow_links: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        check_fractions(val_fraction, test_fraction)
-        self.root = at_home(root)
+        self.shares = Shares.of(val_fraction, test_fraction, folds, fold)
+        self.root = one_path(root, type(self).__name__)
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
+        self.group_pattern = group_pattern
+        self._of_group = compiled(group_pattern)
         self.follow_links = follow_links
         self._source: Source | None = None
         self._indices: dict[str, Index] = {}
         # what read_pools found, once it was asked
         self.pools: dict[str, Pool] = {}
-        self._kept: Division | None = None
+        # and beside: the folder of a split, and the groups that are known without a pattern
+        self.folders: dict[str, str] = {}
+        self.groups: Groups | None = None
+        self._dividing: Dividing | None = None
         self._class_names: ClassNames | None = None
-        self._splits: tuple[dict[str, Pool], list[str]] | None = None
+        self._parts: dict[str, Pool] = {}
 
     @abstractmethod
     def read_pools(self) -> dict[str, Pool]:
@@ -107,7 +124,7 @@ class LabelledFiles(ImageData, ABC):
             DataError: A folder cannot be listed.
         """
         if inside not in self._indices:
-            file = index_file(self.kept_in, self.source, inside, self.max_pixels)
+            file = index_file(self.kept_in, self.source, inside, self.max_pixels, self.preprocess.white)
             self._indices[inside] = scan(self.source, inside, IMAGE_EXTENSIONS, file)
         return self._indices[inside]
 
@@ -132,39 +149,33 @@ class LabelledFiles(ImageData, ABC):
 
     def parts(self, split: Split) -> dict[str, Pool]:
         """The images of train, val and test; notices about a split are kept for the user."""
-        parts, notices = self._divided()
-        for text in notices:
+        parts, dividing = self._divided()
+        for text in dividing.notices:
             if split == "test" or "testing on val" not in text:
                 self._notice(text)
         return parts
 
-    def _divided(self) -> tuple[dict[str, Pool], list[str]]:
-        """The pools of all splits, and the notices about them; found once."""
-        if self._splits is None:
+    def _divided(self) -> tuple[dict[str, Pool], Dividing]:
+        """The pools of all splits, and how they came about; found once."""
+        if self._dividing is None:
             self.pools = self.read_pools()
             labels = {name for pool in self.pools.values() for name in pool.rows}
             check_class_names(sorted(labels - set(self.classes)), f"data.root {self.root}")
             for text in self.named.notices:
                 self._notice(text)
-            self._kept = None if self.kept_division is None else Division.read(self.kept_division)
-            parts, notices = split_pools(
-                self.pools,
-                val_fraction=self.val_fraction,
-                test_fraction=self.test_fraction,
-                seed=self.split_seed,
-                divide=None if self._kept is None else self._divide_as_kept,
-            )
-            self._splits = parts, notices
-        return self._splits
+            if self._of_group is not None:
+                self.groups = Groups.found_by(self._of_group, self.pools, self.folders)
+            dividing = Dividing(self.root, self.shares, self.split_seed, self.kept_division, self._look)
+            self._parts = dividing.divide(self.pools, self.groups)
+            self._dividing = dividing
+            self.unused |= dividing.unused
+        return self._parts, self._dividing
 
-    def _divide_as_kept(self, pool: Pool, val_fraction: float, test_fraction: float, seed: int) -> list[Pool]:
-        """A pool as the run has divided it; images that came since go by the hashes of their paths."""
-        assert self._kept is not None
-        rows = np.concatenate([*pool.rows.values(), as_rows([])])
-        self._look(pool.index, self._kept.unsure(pool.index, rows))
-        parts = self._kept.divided(pool, val_fraction, test_fraction, seed)
-        if told := self._kept.told(parts):
-            self._notice(f"splits as in {self.kept_division}: {told}")
+    def _own_parts(self) -> dict[str, Pool]:
+        """The splits, without a test that is val."""
+        parts = dict(self._divided()[0])
+        if parts.get("test") is parts.get("val"):
+            parts.pop("test", None)
         return parts
 
     def keep_division(self, file: Path) -> None:
@@ -173,10 +184,7 @@ class LabelledFiles(ImageData, ABC):
         Args:
             file: The table, which becomes ``kept_division`` of another command's data.
         """
-        parts = dict(self._divided()[0])
-        if parts.get("test") is parts.get("val"):
-            parts.pop("test", None)
-        (self._kept or Division(())).joined(parts).write(file)
+        self._divided()[1].keep(self._own_parts(), file)
 
     def listing_of(self, pool: Pool, classes: tuple[str, ...]) -> Listing:
         """The images of a pool, labelled by their places among the classes."""
@@ -217,42 +225,34 @@ class LabelledFiles(ImageData, ABC):
         Raises:
             DataError: The files cannot be listed.
         """
-        parts = dict(self._divided()[0])
-        if parts.get("test") is parts.get("val"):
-            parts.pop("test", None)
+        parts = self._own_parts()
         for pool in parts.values():
-            self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
+            self._look(pool.index, pool.all_rows)
         return parts
 
     def look_for_leaks(self) -> None:
-        """Note for the user which images lie in train and in val or test too, file by file."""
-        parts = self._divided()[0]
-        train = parts.get("train")
-        if train is None:
-            return
+        """Note for the user which images, and which groups, lie in train and in val or test too."""
         left_out = {path for found in self.left_out.values() for path in found} | self.quarantined
-        said, example = [], None
-        for split in ("val", "test"):
-            pool = parts.get(split)
-            if pool is None or (split == "test" and pool is parts.get("val")):
-                continue
-            if pool.index is train.index:
-                # divided by us; a folder for test is looked at when it is scored
-                self._look(pool.index, np.concatenate([*pool.rows.values(), as_rows([])]))
-            if found := leaks(train, pool, left_out):
-                said.append(f"{counted(len(found), f'{split} image')}")
-                example = example or found[0]
-        if example is not None:
-            one, other = map(printable, example)
-            self._notice(
-                f"the same file in train too: {' and '.join(said)}, such as {one} = {other}; scores will be too good "
-                f"(see vitcli check {quoted(self.root)})"
-            )
+        for text in told_leaks(self._own_parts(), self.groups, left_out, self._look, self.root):
+            self._notice(text)
+
+    def look_for_trained(self, split: Split) -> None:
+        """Note for the user which images of a split the run was trained on."""
+        for text in self._divided()[1].told_trained(split, self._own_parts(), self.quarantined):
+            self._notice(text)
 
     def _look(self, index: Index, rows: NDArray[np.int64]) -> None:
         inside = next(name for name, known in self._indices.items() if known is index)
-        file = index_file(self.kept_in, self.source, inside, self.max_pixels)
-        look_through(index, rows, self.source, max_pixels=self.max_pixels, threads=cores(), kept=file)
+        file = index_file(self.kept_in, self.source, inside, self.max_pixels, self.preprocess.white)
+        look_through(
+            index,
+            rows,
+            self.source,
+            max_pixels=self.max_pixels,
+            white=self.preprocess.white,
+            threads=cores(),
+            kept=file,
+        )
 
     def say_left_out(self, where: str, more: Counter[str]) -> None:
         """Note what of a folder is left out, and why."""

@@ -9,16 +9,20 @@ from typing import Any, final
 from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.class_names import check_class_names
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.errors import DataError
+from vitcli.data.layouts.split_words import split_named
+from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.groups import Groups
+from vitcli.images.division.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.index.index import Index, index_file
 from vitcli.images.index.listing import Listing
-from vitcli.images.index.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import version
-from vitcli.names import at_home, natural_order
+from vitcli.names import at_home, counted, natural_order
 from vitcli.table.read import Record, read_table
+
+SPLIT = "split"
+GROUP = "group"
 
 
 @final
@@ -27,7 +31,8 @@ class ManifestData(LabelledFiles):
 
     CSV with a heading, JSON lines, or Parquet; in a text file, each line is a path, and the label is the folder that
     the image lies in. Paths are relative to the table's own folder, or to ``folder``. Rows without a split are all
-    divided by fraction; where some have one (train, val or test), rows without one are left out.
+    divided by fraction; where some have one (train, val or test, or a word for it such as dev or holdout), rows
+    without one are left out.
 
     Args:
         root: The table: ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.txt``.
@@ -35,6 +40,8 @@ class ManifestData(LabelledFiles):
         path_column: Name of the column with the paths.
         label_column: Name of the column with the labels.
         split_column: Name of the column with the splits, if the table has it.
+        group_column: Name of the column with the groups, if the table has it: rows of one group are never divided
+            between splits; a row without one is a group of its own.
         **options: What all labelled files take.
 
     Raises:
@@ -47,7 +54,8 @@ class ManifestData(LabelledFiles):
         folder: str | None = None,
         path_column: str = "path",
         label_column: str = "label",
-        split_column: str = "split",
+        split_column: str = SPLIT,
+        group_column: str = GROUP,
         **options: Any,
     ) -> None:
         super().__init__(root, **options)
@@ -55,7 +63,17 @@ class ManifestData(LabelledFiles):
         self.path_column = path_column
         self.label_column = label_column
         self.split_column = split_column
+        self.group_column = group_column
+        if group_column != GROUP and self.group_pattern is not None:
+            raise ConfigError(
+                f"data.group_column {group_column}: not together with data.group_pattern {self.group_pattern}; leave "
+                "out one of them"
+            )
         self._read: list[tuple[str, str, str]] | None = None
+        # the word of the table for each split
+        self._spelled: dict[str, str] = {}
+        # the group of each path
+        self._grouped: dict[str, str] = {}
 
     @property
     def source(self) -> Source:
@@ -88,13 +106,23 @@ class ManifestData(LabelledFiles):
         """Path, label and split of every row; the split is empty where there is none.
 
         Raises:
-            DataError: There is no such table, a column is missing, or a split is unknown.
+            DataError: There is no such table, a column is missing, or a split is unknown or has two names.
         """
         if self._read is None:
-            self._read = [self._row(number, row) for number, row in enumerate(read_table(self.root, "data.root"), 1)]
-            (path, times), *_ = Counter(path for path, _, _ in self._read).most_common(1) or [("", 0)]
+            rows, found = [], {SPLIT, GROUP}
+            for number, row in enumerate(read_table(self.root, "data.root"), 1):
+                rows.append(self._row(number, row))
+                found.update(row)
+            for key, column in (("split_column", self.split_column), ("group_column", self.group_column)):
+                if column not in found:
+                    raise DataError(
+                        f"data.{key} {column}: no row of {self.root} has such a column; name one of its columns, or "
+                        "leave it out"
+                    )
+            (path, times), *_ = Counter(path for path, _, _ in rows).most_common(1) or [("", 0)]
             if times > 1:
                 raise DataError(f"data.root {self.root}: {path} is listed {times} times; keep one of its rows")
+            self._read = rows
         return self._read
 
     def _row(self, number: int, row: Record) -> tuple[str, str, str]:
@@ -104,10 +132,24 @@ class ManifestData(LabelledFiles):
                 raise DataError(
                     f"{where}: no {column!r} (columns: {', '.join(map(str, row))}); fill it in, or set data.{key}"
                 )
-        split = str(row.get(self.split_column) or "").strip().lower()
-        if split and split not in SPLIT_NAMES:
-            raise DataError(f"{where}: {self.split_column} {split!r} is no split; use train, val or test")
-        return str(row[self.path_column]), self.named(str(row[self.label_column])), SPLIT_NAMES.get(split, "")
+        path, group = str(row[self.path_column]), row.get(self.group_column)
+        self._grouped[path] = "" if group is None else str(group).strip()
+        split = self._split(where, str(row.get(self.split_column) or "").strip())
+        return path, self.named(str(row[self.label_column])), split
+
+    def _split(self, where: str, value: str) -> str:
+        if not value:
+            return ""
+        split = split_named(value)
+        if not split:
+            raise DataError(f"{where}: {self.split_column} {value!r} is no split; use train, val or test")
+        other = self._spelled.setdefault(split, value)
+        if value.lower() != other.lower() and not {value.lower(), other.lower()} <= SPLIT_NAMES.keys():
+            raise DataError(
+                f"{where}: {self.split_column} {value!r} means {split}, and so does {other!r} in rows before; use "
+                "train, val or test"
+            )
+        return split
 
     def index_rows(self) -> Index:
         """The images of all rows, whether they are there or not."""
@@ -115,7 +157,7 @@ class ManifestData(LabelledFiles):
         if name not in self._indices:
             versions = self._versions()
             entries = Entries(versions.get(path) or Entry(path, 0, 0) for path, _, _ in self.rows())
-            known = Index.load(index_file(self.kept_in, self.source, name, self.max_pixels))
+            known = Index.load(index_file(self.kept_in, self.source, name, self.max_pixels, self.preprocess.white))
             self._indices[name] = Index.of(entries, None, known)
         return self._indices[name]
 
@@ -128,11 +170,12 @@ class ManifestData(LabelledFiles):
                 status = os.stat(os.path.join(self.source.root, path))
             except OSError:
                 continue
-            found[path] = Entry(path, status.st_size, version(path, status.st_mtime_ns))
+            found[path] = Entry(path, status.st_size, status.st_mtime_ns)
         return found
 
     def read_pools(self) -> dict[str, Pool]:
         """What the table says: ``all`` where it has no splits, else any of train, val and test."""
+        self._read_groups()
         index = self.index_rows()
         places = {path: row for row, path in enumerate(index.paths)}
         divided = any(split for _, _, split in self.rows())
@@ -147,6 +190,17 @@ class ManifestData(LabelledFiles):
             part: Pool(index, {label: as_rows(rows) for label, rows in labels.items()})
             for part, labels in found.items()
         }
+
+    def _read_groups(self) -> None:
+        """The groups that the table names, if it does."""
+        self.rows()
+        if self.group_pattern is not None:
+            if any(self._grouped.values()):
+                self._notice(f"data.group_pattern {self.group_pattern}: holds, and not the column {self.group_column}")
+        elif any(self._grouped.values()):
+            self.groups = Groups(f"data.group_column {self.group_column}", self._grouped)
+            if alone := sum(not group for group in self._grouped.values()):
+                self._notice(f"{counted(alone, 'row')} of {self.root} without a {self.group_column}: each by itself")
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of all rows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -54,7 +54,7 @@ class ShapesData(ImageData):
         kinds: Which shapes, two or more of circle, square, triangle, star, cross; they are the classes.
         train: Number of pictures for training, spread evenly over the kinds.
         val: Number of pictures for validation.
-        test: Number of pictures for the test; predict takes the same.
+        test: Number of pictures for the test; predict takes those of all three.
         drawing_seed: Other seeds draw other pictures.
         **options: What all image data take; pictures are drawn in the size of the net.
 
@@ -88,24 +88,22 @@ class ShapesData(ImageData):
         return self.kinds
 
     def list_split(self, split: Split) -> Listing:
-        """The pictures of a split; predict lists those of test.
+        """The pictures of a split; predict lists those of all splits.
 
         Raises:
             DataError: A kind is none of the model's classes.
         """
-        part = "test" if split == "predict" else split
-        return self._listing(part, self.counts[part])
+        return self._listing(self.counts if split == "predict" else {split: self.counts[split]})
 
     def write(self, folder: str | os.PathLike[str], split: Split = "test", count: int | None = None) -> list[str]:
         """Draws the pictures of a split into ``folder/<kind>/<number>.png`` and names the files.
 
         Args:
             folder: Made where it does not exist.
-            split: Which pictures.
+            split: Which pictures: train, val or test.
             count: How many; None takes as many as the split has. The first ones are the same for any count.
         """
-        part = "test" if split == "predict" else split
-        listing = self._listing(part, self.counts[part] if count is None else count)
+        listing = self._listing({split: self.counts[split] if count is None else count})
         written = []
         for position, path in enumerate(listing.paths):
             file = os.path.join(os.fspath(folder), *path.split("/")[1:])
@@ -114,7 +112,7 @@ class ShapesData(ImageData):
             written.append(file)
         return written
 
-    def _listing(self, part: str, count: int) -> Listing:
+    def _listing(self, counts: Mapping[str, int]) -> Listing:
         classes = self.classes or self.kinds
         for kind in self.kinds:
             if kind not in classes:
@@ -122,12 +120,13 @@ class ShapesData(ImageData):
                     f"data.kinds {list(self.kinds)}: {kind!r} is none of the model's classes {list(classes)}; "
                     "choose kinds that the model knows"
                 )
-        share, rest = divmod(count, len(self.kinds))
         paths, labels = [], []
-        for place, kind in enumerate(self.kinds):
-            numbers = range(share + (place < rest))
-            paths += [f"{part}/{kind}/{number:04d}.png" for number in numbers]
-            labels += [classes.index(kind)] * len(numbers)
+        for part, count in counts.items():
+            share, rest = divmod(count, len(self.kinds))
+            for place, kind in enumerate(self.kinds):
+                numbers = range(share + (place < rest))
+                paths += [f"{part}/{kind}/{number:04d}.png" for number in numbers]
+                labels += [classes.index(kind)] * len(numbers)
         opener = ShapeOpener(paths, self.preprocess.size, self.drawing_seed)
         mark = hashlib.sha256(repr(opener).encode()).hexdigest()[:32]
         return Listing(paths, np.array(labels, dtype=np.int64), opener, mark=mark)

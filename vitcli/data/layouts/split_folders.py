@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from vitcli.data.layouts.split_words import split_like
 from vitcli.errors import ConfigError, DataError
-from vitcli.images.index.splits import PARTS, SPLIT_NAMES
+from vitcli.images.division.shares import PARTS
+from vitcli.images.division.splits import SPLIT_NAMES
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.names import first_of, printable
-
-SPLIT_WORDS = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
-    "evaluation": "val", "test": "test", "testing": "test", "tst": "test", "holdout": "test",
-    # without labels: no split of them all, and no class
-    "pred": "", "predict": "", "prediction": "", "predictions": "", "unlabeled": "", "unlabelled": "",
-}  # fmt: skip
-# words beside them that say nothing: training_set, train_images, seg_train
-PLAIN_WORDS = frozenset({
-    *("a", "cropped", "data", "dataset", "final", "folder", "full", "images", "imgs", "image", "img", "jpeg", "jpg"),
-    *("new", "of", "photo", "photos", "pictures", "png", "raw", "resized", "seg", "set", "sets", "split", "the"),
-})  # fmt: skip
-WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\\W\\d_]+")
-GLUED = re.compile(f"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(set|sets|data|images|imgs)")
 
 
 @final
@@ -100,23 +86,6 @@ def find_split_folders(
     return SplitFolders(inside, (*_taken(exact, inside), *_unused(source, names, inside)))
 
 
-def split_like(names: Sequence[str]) -> dict[str, str]:
-    """Folders that are named like splits, and which one each is; empty for what is to be predicted only.
-
-    One word of a name says it: ``seg_train``, ``TestImages``, ``val2017``. Other words have to say nothing, or be the
-    same in another split's name (``birds_train``, ``birds_test``): a *test tube* and a *train station* are classes.
-
-    Args:
-        names: Of all folders that lie beside each other.
-    """
-    read = {name: found for name in names if (found := _read(name)) is not None}
-    return {
-        name: split
-        for name, (split, rest) in read.items()
-        if not rest or any(other[1] == rest and other[0] != split for other in read.values())
-    }
-
-
 def example(like: Mapping[str, str]) -> str:
     """How data.splits would name folders.
 
@@ -133,17 +102,6 @@ def _by_split(like: Mapping[str, str]) -> dict[str, str]:
 
 def _in_order(item: tuple[str, str]) -> int:
     return PARTS.index(item[0])
-
-
-def _read(name: str) -> tuple[str, frozenset[str]] | None:
-    words = []
-    for word in WORDS.findall(name):
-        glued = GLUED.fullmatch(word.casefold())
-        words += list(glued.groups()) if glued else [word.casefold()]
-    named = [word for word in words if word in SPLIT_WORDS]
-    if len(named) != 1:
-        return None
-    return SPLIT_WORDS[named[0]], frozenset(words) - PLAIN_WORDS - {named[0]}
 
 
 def _said(source: Source, said: Mapping[str, str]) -> dict[str, str]:

@@ -8,39 +8,46 @@ from typing import Any, final
 
 from vitcli.data.batches.datamodule import AUGMENT, Split
 from vitcli.data.module import ImageData
-from vitcli.errors import DataError
+from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.splits import Pool
 from vitcli.images.index.index import Index, index_file, scan
 from vitcli.images.index.listing import FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
-from vitcli.images.index.splits import Pool
 from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.pattern import is_pattern, spelled_out
+from vitcli.images.source.roots import roots_of
+from vitcli.images.source.several import NAMED_AGAIN, Several
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import at_home, extension
+from vitcli.names import counted, extension, first_of
 
 LIST_EXTENSION = ".txt"
 
 
 @final
 class UnlabelledData(ImageData):
-    """Pictures without labels, for predict: a folder, a zip or tar, one image, or a text file that lists images.
+    """Pictures without labels, for predict: folders, zips or tars, images, or a text file that lists images.
 
     Every file below a folder gets a row, in natural order; one that is no image is reported in its row. In a text
     file (``.txt``, UTF-8) each line is a path, relative ones from the folder of the text file.
 
+    The paths of the table are relative to the root. Of several roots, and of a pattern, they are the paths as they were
+    named (``photos/a.jpg``, ``photos.zip/cat/1.jpg``), relative ones from the working directory; a file to which two of
+    them lead has one row. There a text file is a file like any other.
+
     Args:
-        root: Folder of pictures at any depth, a zip or tar of one, one image file, or a ``.txt`` file with one path a
-            line.
+        root: Folder of pictures at any depth, a zip or tar of one, one image file, a ``.txt`` file with one path a
+            line, or a pattern such as ``photos/**/*.jpg``; or several of them, ``[a.jpg, b.jpg, c/]``.
         follow_links: Whether links are followed, each file and folder that they lead to once.
         **options: What all image data take.
 
     Raises:
-        ConfigError: A number out of range.
+        ConfigError: A number out of range, or no root.
     """
 
-    def __init__(self, root: str, follow_links: bool = False, **options: Any) -> None:
+    def __init__(self, root: str | tuple[str, ...], follow_links: bool = False, **options: Any) -> None:
         super().__init__(
             augment=AUGMENT,
             sampler="shuffle",
@@ -50,7 +57,11 @@ class UnlabelledData(ImageData):
             max_errors=1.0,
             **options,
         )
-        self.root = at_home(root)
+        self.roots = roots_of(root)
+        if not self.roots:
+            raise ConfigError("data.root []: names nothing; give folders, images or patterns")
+        # all of them, for messages
+        self.root = first_of(self.roots)
         self.follow_links = follow_links
 
     def find_classes(self) -> tuple[str, ...]:
@@ -71,9 +82,7 @@ class UnlabelledData(ImageData):
         """
         if split != "predict":
             raise DataError(f"data.root {self.root}: UnlabelledData has no labels for {split}; use FolderData")
-        if not os.path.exists(self.root):
-            raise DataError(f"data.root {self.root}: no such file or folder; check the path (now in {os.getcwd()})")
-        source, index = self._found()
+        source, index = self._listed()
         if not len(index):
             links = index.left_out["link"]
             only = f"no files in it, but {links} links; set data.follow_links true, or" if links else "no files in it;"
@@ -87,23 +96,40 @@ class UnlabelledData(ImageData):
         Raises:
             DataError: The files cannot be listed.
         """
-        source, index = self._found()
-        if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
-            file = index_file(self.kept_in, source, "", self.max_pixels)
-            index = scan(source, "", IMAGE_EXTENSIONS, file)
+        source = self._opened()
+        if source is None:
+            (source, index), file = self._listed(), None
         else:
-            file = None
-        look_through(index, index.order, source, max_pixels=self.max_pixels, threads=cores(), kept=file)
+            file = index_file(self.kept_in, source, "", self.max_pixels, self.preprocess.white)
+            index = scan(source, "", IMAGE_EXTENSIONS, file)
+        look_through(
+            index,
+            index.order,
+            source,
+            max_pixels=self.max_pixels,
+            white=self.preprocess.white,
+            threads=cores(),
+            kept=file,
+        )
         return {"images": Pool(index, {"": index.order})}
 
     @property
     def source(self) -> Source:
         """Where the files lie."""
-        return self._found()[0]
+        return self._opened() or self._listed()[0]
 
-    def _found(self) -> tuple[Source, Index]:
+    def _opened(self) -> Source | None:
+        """What is to be searched for files; None for one image, and for a list of them."""
+        named = spelled_out(self.roots, self.follow_links)
+        if len(self.roots) > 1 or is_pattern(self.root):
+            return Several(named, self.follow_links)
         if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
-            source = open_source(self.root, self.follow_links)
+            return open_source(self.root, self.follow_links)
+        return None
+
+    def _listed(self) -> tuple[Source, Index]:
+        source = self._opened()
+        if source is not None:
             entries, left_out = source.files()
             self._say(left_out)
             return source, Index.of(entries, left_out)
@@ -116,7 +142,9 @@ class UnlabelledData(ImageData):
         return Folder(os.path.dirname(self.root)), index
 
     def _say(self, left_out: Counter[str]) -> None:
-        if count := left_out.total() - left_out["hidden or system folder"]:
+        if again := left_out[NAMED_AGAIN]:
+            self._notice(f"{counted(again, 'file')} named more than once: one row each")
+        if count := left_out.total() - again - left_out["hidden or system folder"]:
             self._notice(
                 f"{count} entries of {self.root} are links or special files: ignored "
                 "(data.follow_links true follows links)"
@@ -124,7 +152,8 @@ class UnlabelledData(ImageData):
 
     def _read_list(self) -> list[str]:
         try:
-            with open(self.root, encoding="utf-8-sig", errors="surrogateescape") as lines:
+            # a carriage return inside a line belongs to a name
+            with open(self.root, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
                 return [path for line in lines if (path := line.rstrip("\r\n")).strip()]
         except OSError as error:
             raise DataError(
