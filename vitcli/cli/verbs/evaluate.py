@@ -1,0 +1,206 @@
+"""``vitcli evaluate``: the numbers of prediction tables with their intervals, and how two tables differ."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, final
+
+from vitcli.cli.exit import DONE, ended
+from vitcli.errors import ConfigError
+from vitcli.evaluate.as_json import plain, to_json
+from vitcli.evaluate.binary import WISHED, Costs
+from vitcli.evaluate.calibration import fit_temperature
+from vitcli.evaluate.compare import Comparison, compare
+from vitcli.evaluate.doubtful import doubtful
+from vitcli.evaluate.evaluate import evaluate
+from vitcli.evaluate.lines import comparison_lines, lines
+from vitcli.evaluate.origin import SPLITS, Origin, find_origin, kept_temperature, trained_on
+from vitcli.evaluate.read import read_scored
+from vitcli.evaluate.scored import Scored
+from vitcli.evaluate.together import together
+from vitcli.machine.atomic import replacing
+from vitcli.names import at_home, counted, printable
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    """argparse exits by itself on an unknown option, whatever it is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see vitcli evaluate -h")
+
+
+def run(verb: str, words: Sequence[str]) -> int:
+    """Evaluate tables.
+
+    Args:
+        verb: evaluate.
+        words: The words after it.
+
+    Returns:
+        Exit code: 0 done, 2 a mistake of the user's, told in one line.
+    """
+    return ended(verb, lambda: _evaluate(words))
+
+
+def _evaluate(words: Sequence[str]) -> int:
+    try:
+        told = _parser().parse_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ConfigError(str(error)) from error
+    columns = _columns(told.columns)
+    out, quarantine = _place("--out", told.out), _place("--quarantine", told.quarantine)
+    if out is not None and out.suffix != ".json":
+        raise ConfigError(f"--out {out}: the numbers are written as JSON; let the name end in .json")
+    if told.compare and len(told.tables) > 1:
+        raise ConfigError(f"--compare {told.compare}: one table is compared with another; name one before it")
+    origins = [find_origin(at_home(typed), told.split) for typed in told.tables]
+    tables = [read_scored(origin.table, columns) for origin in origins]
+    # each fold was trained on what the others score
+    pairs = zip(origins, tables, strict=True)
+    seen = frozenset[str]().union(*(trained_on(origin).intersection(table.paths) for origin, table in pairs))
+    splits = {origin.split or told.split for origin in origins}
+    evaluation = evaluate(
+        tables,
+        tables=[str(origin.table) for origin in origins],
+        temperature=_temperature(told.temperature, origins),
+        fit_temperature=told.temperature is None and splits == {"val"},
+        costs=_costs(told.costs),
+        precisions=told.precision or WISHED,
+        recalls=told.recall or WISHED,
+        seen=seen,
+    )
+    said = lines(evaluation)
+    content = to_json(evaluation)
+    if told.compare:
+        comparison = _compare(origins[0], tables[0], at_home(told.compare), columns)
+        said += ["", *comparison_lines(comparison)]
+        content["comparison"] = plain(comparison)
+    if quarantine is not None:
+        said.append(_quarantine(tables, origins, seen, quarantine))
+    if out is not None:
+        _write_json(out, content)
+        said.append(f"scores: {out}")
+    # names of classes and files may hold anything
+    print("\n".join(map(printable, said)))
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="vitcli evaluate", exit_on_error=False, add_help=False, allow_abbrev=False)
+    parser.add_argument("tables", nargs="+", metavar="TABLE")
+    parser.add_argument("--compare")
+    parser.add_argument("--split", choices=SPLITS)
+    parser.add_argument("--columns", action="append", default=[])
+    parser.add_argument("--costs")
+    parser.add_argument("--precision", action="append", type=_share)
+    parser.add_argument("--recall", action="append", type=_share)
+    parser.add_argument("--temperature", type=_positive)
+    parser.add_argument("--quarantine")
+    parser.add_argument("--out")
+    return parser
+
+
+def _place(option: str, typed: str | None) -> Path | None:
+    """Where a file is to be written, which is looked at before the work."""
+    if not typed:
+        return None
+    path = Path(at_home(typed))
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not parent.is_dir():
+        raise ConfigError(f"{option} {typed}: {path if path.is_dir() else parent} is in the way; name another file")
+    return path
+
+
+def _share(typed: str) -> float:
+    number = float(typed)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{typed} is not above 0 and at most 1")
+    return number
+
+
+def _positive(typed: str) -> float:
+    number = float(typed)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{typed} is not above 0")
+    return number
+
+
+def _columns(typed: Sequence[str]) -> dict[str, str]:
+    """``label=y,predicted=p`` as a dictionary; the option may stand several times."""
+    pairs = [pair.partition("=") for words in typed for pair in words.split(",")]
+    if wrong := [key for key, equals, name in pairs if not equals or not key or not name]:
+        raise ConfigError(f"--columns {','.join(typed)}: {wrong[0]!r} names no column; say label=NAME,predicted=NAME")
+    return {key.strip(): name for key, _, name in pairs}
+
+
+def _costs(typed: str | None) -> Costs | None:
+    if typed is None:
+        return None
+    told = dict(pair.partition("=")[::2] for pair in typed.split(","))
+    try:
+        costs = {key: float(cost) for key, cost in told.items()}
+    except ValueError:
+        costs = {}
+    if costs.keys() != {"fp", "fn"} or not all(0 <= cost < math.inf for cost in costs.values()):
+        raise ConfigError(f"--costs {typed}: is not understood; say what each mistake costs, as in fp=1,fn=5")
+    return Costs(costs["fp"], costs["fn"])
+
+
+def _temperature(typed: float | None, origins: Sequence[Origin]) -> float | None:
+    """The temperature for a test's table: the one that its run keeps, else fitted on the run's val table."""
+    origin = origins[0]
+    if typed is not None or len(origins) > 1 or origin.run is None or origin.split != "test":
+        return typed
+    kept = kept_temperature(origin.run)
+    if kept is not None or not any(origin.run.folder.glob("predictions.val.*")):
+        return kept
+    val = read_scored(find_origin(str(origin.run.folder), "val").table)
+    scored = val.is_scored
+    if val.probabilities is None or not scored.any():
+        return None
+    return fit_temperature(val.probabilities[scored], val.labels[scored])
+
+
+def _compare(origin: Origin, scored: Scored, other: str, columns: dict[str, str]) -> Comparison:
+    second = find_origin(other, origin.split or None)
+    names = (str(origin.table), str(second.table))
+    return compare(scored, read_scored(second.table, columns), tables=names)
+
+
+def _quarantine(tables: Sequence[Scored], origins: Sequence[Origin], seen: frozenset[str], file: Path) -> str:
+    """Write the images whose labels look wrong as a list for --data.quarantine; the line that says so."""
+    # a tenth of a second, which only this needs
+    from vitcli.images.index.quarantine import write_quarantine
+
+    whole = together(tables, [str(origin.table) for origin in origins]).scored
+    if whole.label_probability is None:
+        raise ConfigError(
+            f"--quarantine {file}: the table has no probabilities, so that nothing is known of its labels"
+        )
+    wrong = [image for image in doubtful(whole, seen, most=len(whole))[0] if image.is_wrong]
+    reasons = {
+        name: f"label {image.label} looks wrong: {image.likelier} by {image.probability:.3f}"
+        for image in wrong
+        for name in _names(image.path)
+    }
+    write_quarantine(str(file), {name: printable(reason) for name, reason in reasons.items()})
+    return f"quarantine: {file} ({counted(len(wrong), 'image')}), for --data.quarantine"
+
+
+def _names(path: str) -> list[str]:
+    """The names that a path of a table may have on disk: bytes that are not UTF-8 stand there with backslashes."""
+    raw = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
+    return list(dict.fromkeys((path, raw)))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+    with replacing(path) as part:
+        part.write_bytes(text + b"\n")

@@ -1,0 +1,1 @@
+"""Numbers of a prediction table: scores, intervals, calibration, thresholds, comparison; no torch."""
