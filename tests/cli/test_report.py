@@ -1,0 +1,103 @@
+"""``vitcli report`` as people type it: a run, a table, a comparison, and mistakes as one line each."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.report.tables import drawn_rows, write_table
+from tests.report.test_write import FIVE, words
+from vitcli.__main__ import main
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *typed: str) -> str:
+    """The one line that a mistake ends with."""
+    assert main(["report", *typed]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("vitcli report: error: ")
+    return told
+
+
+def test_a_run_is_told_from_its_files_alone(copied: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["test", "--ckpt_path", str(copied), "--trainer.accelerator", "cpu"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(copied)]) == 0
+    assert capsys.readouterr().out == f"report: {copied}/report.html\n"
+    told = words(copied / "report.html")
+    assert "of 7 test images are predicted right" in told
+    assert "Training" in told
+    assert "Training images as the net sees them" in told
+    assert f"vitcli test --ckpt_path {copied}" in told
+    assert "7 small pictures of 7 images" in told
+    assert {path.name for path in (copied / "report").glob("*.png")} >= {"loss.png", "accuracy.png", "confusion.png"}
+    # the pictures and the checkpoints may go; of the splits, one is chosen
+    Path("photos").rename("moved")
+    # which says where the photos of the run lie, of which this one is a copy
+    (copied / "about.json").unlink(missing_ok=True)
+    shutil.rmtree(copied / "checkpoints")
+    shutil.copy(copied / "predictions.test.csv", copied / "predictions.val.csv")
+    assert main(["report", str(copied), "--split", "val", "--out", "elsewhere"]) == 0
+    assert "of 7 val images are predicted right" in words(Path("elsewhere/report.html"))
+    assert "only their paths are shown" in words(Path("elsewhere/report.html"))
+    assert main(["report", str(copied), "--images", "moved", "--out", "elsewhere"]) == 0
+    assert "7 small pictures of 7 images" in words(Path("elsewhere/report.html"))
+
+
+def test_a_table_has_a_folder_of_its_own_and_names_of_columns_can_be_said(here: Path):
+    Path("theirs.csv").write_text("file,y,p\na.png,cat,cat\nb.png,dog,cat\nc.png,dog,dog\n")
+    Path("report.html").write_text("mine")
+    assert main(["report", "theirs.csv", "--columns", "path=file,label=y,predicted=p"]) == 0
+    assert "66.7 % of 3 images are predicted right" in words(Path("theirs-report/report.html"))
+    assert Path("report.html").read_text() == "mine"
+
+
+def test_a_comparison_puts_tables_side_by_side_with_the_paired_test(here: Path):
+    rows = drawn_rows(("cat", "dog"), 80, right=0.7)
+    better = [(path, label, (0.9, 0.1) if label == "cat" else (0.1, 0.9)) for path, label, _ in rows]
+    one = write_table(Path("one.csv"), ("cat", "dog"), rows)
+    two = write_table(Path("two.csv"), ("cat", "dog"), better)
+    assert main(["report", str(one), "--compare", str(two), str(one), "--out", "out"]) == 0
+    wrong = sum(label != ("cat", "dog")[row[1] > row[0]] for _, label, row in rows)
+    said = words(Path("out/report.html"))
+    assert f"two.csv is right on {wrong / 80 * 100:.1f} percentage points more of the images than" in said
+    assert "more than chance explains (McNemar" in said
+    assert f"of 80 images, {wrong} are right only in" in said
+    assert "are right on the very same images" in said
+    assert "Right only in" in said
+
+
+def test_mistakes_are_one_line_each(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert "RUN|TABLE; see vitcli report -h" in mistake(capsys)
+    assert "nowhere: no such run or table" in mistake(capsys, "nowhere")
+    assert "--colour" in mistake(capsys, "nowhere", "--colour", "green")
+    assert "--split: invalid choice: 'train'" in mistake(capsys, "nowhere", "--split", "train")
+    assert "--columns label: is no pair" in mistake(capsys, "nowhere", "--columns", "label")
+    Path("folder").mkdir()
+    assert "folder: is no run" in mistake(capsys, "folder")
+    Path("folder/config.yaml").write_text("trainer: {}\n")
+    assert "write one by vitcli test folder" in mistake(capsys, "folder")
+    assert "write one by vitcli validate folder" in mistake(capsys, "folder", "--split", "val")
+    Path("empty.csv").touch()
+    assert "empty.csv: is empty" in mistake(capsys, "empty.csv")
+    Path("words.csv").write_text("one,two\n1,2\n")
+    assert "words.csv: has no column of predictions" in mistake(capsys, "words.csv")
+    table = write_table(Path("five.csv"), ("cat", "dog"), FIVE)
+    Path("cut.csv").write_bytes(table.read_bytes()[:-30])
+    assert "cut.csv" in mistake(capsys, "cut.csv")
+    assert "--out five.csv/out" in mistake(capsys, "five.csv", "--out", "five.csv/out")
+    assert "nowhere" in mistake(capsys, "five.csv", "--images", "nowhere")
+    write_table(Path("unlabelled.csv"), ("cat", "dog"), [(path, "", row) for path, _, row in FIVE])
+    assert "has no labels" in mistake(capsys, "unlabelled.csv", "--compare", "five.csv")
+    assert "has no labels" in mistake(capsys, "five.csv", "--compare", "unlabelled.csv")
+    assert not Path("five-report").exists()
+
+
+def test_the_modules_of_the_report_are_imported_without_torch():
+    code = "import sys, vitcli.cli.verbs.report, vitcli.report.write; print(*{'torch', 'lightning'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

@@ -1,0 +1,76 @@
+"""``vitcli report``: a run or a table as one page of HTML, with its charts beside it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, final
+
+from vitcli.cli.exit import DONE, ended
+from vitcli.errors import ConfigError
+from vitcli.names import at_home, printable
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    """argparse exits by itself on a mistake, whatever it is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message.removeprefix('argument ')}; see vitcli report -h")
+
+
+def run(verb: str, words: Sequence[str]) -> int:
+    """Write the report.
+
+    Args:
+        verb: report.
+        words: The words after it.
+
+    Returns:
+        Exit code: 0, or 2 for a mistake of the user's, told in one line.
+    """
+    return ended(verb, lambda: _report(words))
+
+
+def _report(words: Sequence[str]) -> int:
+    told = _parser().parse_args(list(words))
+    columns = dict(_column(pair) for typed in told.columns or () for pair in typed.split(","))
+    # here, because matplotlib takes its time, and a mistake in the words is told at once
+    from vitcli.evaluate.origin import find_origin
+    from vitcli.report.write import write_report
+
+    origin = find_origin(at_home(told.source), told.split)
+    # a folder of its own keeps clear of what else lies beside a table
+    own = origin.table.with_name(f"{origin.table.stem}-report")
+    folder = origin.run.folder if origin.run is not None and origin.split else own
+    out = Path(at_home(told.out)) if told.out else folder
+    page = write_report(
+        origin.run,
+        origin.table,
+        out,
+        compare=[at_home(other) for typed in told.compare or () for other in typed],
+        split=told.split or origin.split or None,
+        columns=columns or None,
+        images=at_home(told.images) if told.images else None,
+    )
+    print(printable(f"report: {page}"))
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="vitcli report", add_help=False, allow_abbrev=False)
+    parser.add_argument("source", metavar="RUN|TABLE")
+    parser.add_argument("--compare", nargs="+", action="append")
+    parser.add_argument("--split", choices=["val", "test"])
+    parser.add_argument("--out")
+    parser.add_argument("--images")
+    parser.add_argument("--columns", nargs="+", action="extend")
+    return parser
+
+
+def _column(pair: str) -> tuple[str, str]:
+    role, equals, name = pair.partition("=")
+    if not equals or not role or not name:
+        raise ConfigError(f"--columns {pair}: is no pair; say for example --columns label=y,predicted=p")
+    return role, name
