@@ -30,7 +30,8 @@ TINY = [
     "--model.net.backend.depth=1",
     "--model.net.backend.heads=2",
 ]
-CPU = ["--trainer.accelerator=cpu"]
+# and no report, which takes longer than such a net to train; tests of the report ask for it
+CPU = ["--trainer.accelerator=cpu", "--report.write=false"]
 
 torch.set_num_threads(1)
 

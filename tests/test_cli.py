@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 from vitcli.train.classifier import Classifier
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
@@ -38,6 +38,7 @@ def last_line(text: str) -> str:
 def test_fit_leaves_one_folder_with_everything_in_it(copied: Path):
     files = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
     listed = {"config.yaml", "metrics.csv", "samples.png", "splits.csv"}
+    listed |= {"about.json", "metrics.val.json", "predictions.val.csv"}
     assert files == {*listed, "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
     config = yaml.safe_load((copied / "config.yaml").read_text())
     assert config["model"]["classes"] == ["circle", "square"]
@@ -98,11 +99,12 @@ def test_load_from_checkpoint_needs_nothing_but_the_path(copied: Path):
 
 def test_validate_reproduces_the_score_that_fit_logged(copied: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["validate", "--ckpt_path", "runs/photos", *CPU]) == 0
-    scores = json.loads((copied / "metrics.validate.json").read_text())
+    scores = json.loads((copied / "metrics.val.json").read_text())
     logged = {}
     for row in csv.DictReader((copied / "metrics.csv").open()):
         logged |= {key: float(value) for key, value in row.items() if key.startswith("val/") and value}
-    assert {key: value for key, value in scores.items() if key != "checkpoint"} == pytest.approx(logged, abs=1e-6)
+    assert {key: scores.get(key) for key in logged} == pytest.approx(logged, abs=1e-6)
+    assert scores["schema_version"] == 1
 
 
 def test_test_scores_and_lists_every_image(copied: Path):

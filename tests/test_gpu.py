@@ -25,7 +25,8 @@ from vitcli.__main__ import main
 from vitcli.data.augment.augment import Augment, Chance
 from vitcli.data.augment.device import gather, mix, vary
 from vitcli.net.kernels.softmax import mixture
-from vitcli.table.row import read_rows
+from vitcli.predictor import Predictor
+from vitcli.table.rows import read_rows
 from vitcli.train import Classifier
 from vitcli.train.optimizer import AdamW, build_optimizer, decay_groups
 from vitcli.train.safety.last import KeepLast
@@ -357,3 +358,10 @@ def test_a_file_of_tensors_that_lie_on_a_gpu_is_imported():
     vit = import_net(peer.state_dict(), heads=2).cuda()
     with torch.no_grad():
         torch.testing.assert_close(vit(pictures), peer(pictures), rtol=2e-4, atol=2e-4)
+
+
+def test_a_predictor_says_the_same_on_a_gpu(copied: Path):
+    rows = {device: Predictor(copied, device=device, tta="flip").predict("photos/test") for device in ("cpu", "cuda")}
+    shares = {device: [row.probabilities[0] for row in said] for device, said in rows.items()}
+    assert Predictor(copied).device.type == "cuda"
+    assert shares["cuda"] == pytest.approx(shares["cpu"], abs=1e-5)

@@ -16,7 +16,8 @@ import pytest
 from tests.conftest import CPU, TINY
 from tests.warm import Warm
 from vitcli.__main__ import main
-from vitcli.table.row import Row, read_rows
+from vitcli.table.row import Row
+from vitcli.table.rows import read_rows
 
 Vitcli = Callable[..., subprocess.CompletedProcess[str]]
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "4", *TINY, *CPU]
@@ -57,15 +58,17 @@ def test_two_processes_reach_and_write_what_one_does_and_score_a_single_image(
     for file in sorted(Path("few/test").rglob("*.png"))[1:]:
         file.unlink()
     scoring = [["test", "--ckpt_path", str(run)], ["predict", "--ckpt_path", str(run), "--data.root", "photos"]]
-    scores, tables = [], []
+    scores, evaluations, tables = [], [], []
     for processes in (1, 2):
         if processes == 1:
             assert [main([*words, *CPU]) for words in scoring] == [0, 0]
         else:
             in_pairs(programs, *scoring, ["test", "--ckpt_path", "runs/few", "--data.root", "few"])
         scores.append(json.loads((run / "metrics.test.json").read_text()))
+        evaluations.append(scores[-1].pop("evaluation")["accuracy"])
         tables.append([*read_rows(run / "predictions.csv"), *read_rows(run / "predictions.test.csv")])
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert evaluations[0] == evaluations[1]
     assert len(tables[0]) == len(tables[1]) == 40 + 8
     assert all(close(one, other) for one, other in zip(*tables, strict=True))
     assert not list(run.glob("*part*"))
@@ -145,8 +148,8 @@ def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, pro
         (many / f"{number}.png").hardlink_to(image)
     words = ["--ckpt_path", "runs/run", "--data.root", "many", "--data.batch_size", "1", *CPU]
     running = programs.start("predict", *words)
-    part = Path("runs/run/predictions.csv.part-0")
-    while running.runs(0.01) and not (part.is_file() and part.read_text().count("\n") > 5):
+    rows = Path("runs/run/predictions.csv.parts/1-0.rows")
+    while running.runs(0.01) and not (rows.is_file() and rows.read_text().count("\n") > 5):
         pass
     assert running.runs(), "all was predicted before it could be stopped"
     running.send(signal.SIGINT)
@@ -154,3 +157,4 @@ def test_ctrl_c_during_predict_ends_with_130_and_no_half_table(photos: Path, pro
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert not Path("runs/run/predictions.csv").exists()
+    assert "rows so far are kept in runs/run/predictions.csv.parts; the same command goes on with them" in done.stderr

@@ -1,36 +1,46 @@
-"""The README's commands are run, in their order, on drawn photos; the files it names are there."""
+"""The README's commands are run, in their order, on drawn photos, and print what it says; its files are there."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests import readme
 from tests.conftest import CPU, REPOSITORY, TINY
 from vitcli.__main__ import main
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.removeprefix("$ ").split("  #")[0].strip()
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ ")
-]
+README = readme.README.read_text(encoding="utf-8")
+BLOCKS = readme.BLOCK.findall(README)
+COMMANDS = [command for block in BLOCKS for command in readme.commands(block)]
 
 
-def vitcli_commands() -> list[list[str]]:
-    return [shlex.split(command)[1:] for command in COMMANDS if command.startswith("vitcli ")]
+def vitcli_commands(blocks: list[str]) -> list[list[str]]:
+    told = [command for block in blocks for command in readme.commands(block)]
+    return [shlex.split(command)[1:] for command in told if command.startswith("vitcli ")]
 
 
 def test_the_readme_shows_every_verb():
     from vitcli.cli import usage
 
-    assert {command[0] for command in vitcli_commands()} >= set(usage.VERBS)
+    assert {command[0] for command in vitcli_commands(BLOCKS)} >= set(usage.VERBS)
 
 
-def test_every_command_of_the_readme_runs(photos: Path, capsys: pytest.CaptureFixture[str]):
+def test_what_the_readme_shows_is_what_its_commands_print(here: Path, vitcli: Callable[..., CompletedProcess[str]]):
+    def run(words: list[str]) -> str:
+        done = vitcli(*words)
+        assert done.stderr == ""
+        return done.stdout
+
+    told = readme.retold(README, here, run)
+    assert readme.form(told).splitlines() == readme.form(README).splitlines(), "make readme"
+
+
+def test_every_other_command_of_the_readme_runs(photos: Path, capsys: pytest.CaptureFixture[str]):
     (photos.parent / "holiday").symlink_to(photos / "test")
     (photos.parent / "configs").symlink_to(REPOSITORY / "configs")
     photos.rename(photos.parent / "drawn")
@@ -42,7 +52,7 @@ def test_every_command_of_the_readme_runs(photos: Path, capsys: pytest.CaptureFi
     (photos.parent / "holiday").unlink()
     (photos.parent / "holiday").symlink_to(photos / "test")
     seen = 0
-    for words in vitcli_commands():
+    for words in vitcli_commands([block for block in BLOCKS if not readme.has_output(block)]):
         # the commands as they stand, on a net and for a time that a test can wait for
         if words[0] == "fit" and "--ckpt_path" not in words:
             words = [*words, *TINY, *CPU, "--trainer.max_epochs=1"]

@@ -10,7 +10,7 @@ import torch
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 
 pytestmark = pytest.mark.shared_data
 

@@ -78,6 +78,7 @@ def described(kind: type) -> set[str]:
         vitcli.train.Classifier,
         vitcli.train.AdamW,
         vitcli.train.WarmupCosine,
+        vitcli.Predictor,
     ],
 )
 def test_every_setting_is_explained_where_help_finds_it(kind: type):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from vitcli import __version__
 from vitcli.cli import usage
 from vitcli.machine import process
+from vitcli.machine.lean import lean_imports
 from vitcli.machine.openmp import spin_briefly
 
 
@@ -44,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage.of_verb(first))
         return 0
     spin_briefly()
-    with process.uncollected():
+    # a package that the user opens may use all that torchmetrics has
+    opens = any(word.startswith("--allow-import") for word in words)
+    with process.uncollected(), nullcontext() if opens else lean_imports():
         done_by = importlib.import_module(usage.VERBS[first].module)
     code: int = done_by.run(first, words[1:])
     return code

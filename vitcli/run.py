@@ -11,6 +11,8 @@ from vitcli.errors import ConfigError, WeightsError
 
 # beside the runs: the indexes of image folders, and decoded copies
 CACHE = ".cache"
+# whose images a verb scores, where it is called otherwise
+SPLIT = {"validate": "val", "fit": "val"}
 
 
 @dataclass(frozen=True)
@@ -72,26 +74,40 @@ class Run:
         """Which images were train, val and test when the run began."""
         return self.folder / "splits.csv"
 
+    @property
+    def about(self) -> Path:
+        """How the run came about: machine, versions, speed."""
+        return self.folder / "about.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that tells what the run reached; its charts lie in ``report/`` beside it."""
+        return self.folder / "report.html"
+
     def config(self, verb: str) -> Path:
         """The whole configuration of a verb; fit's is the run's own."""
         return self.folder / ("config.yaml" if verb == "fit" else f"config.{verb}.yaml")
 
     def scores(self, verb: str) -> Path:
         """The metrics that validate or test reached."""
-        return self.folder / f"metrics.{verb}.json"
+        return self.folder / f"metrics.{SPLIT.get(verb, verb)}.json"
 
     def predictions(self, verb: str) -> Path:
-        """The table of predict, or of test."""
-        return self.folder / ("predictions.csv" if verb == "predict" else f"predictions.{verb}.csv")
+        """The table of predict, of test, or of the images of val: of validate, and of the end of fit."""
+        return self.folder / ("predictions.csv" if verb == "predict" else f"predictions.{SPLIT.get(verb, verb)}.csv")
 
 
-def default_name(configs: list[str], root: str | None) -> str:
-    """The name of a run that was given none: the first config's file name, else the image folder's.
+def default_name(configs: list[str], root: str | None, fold: int | None = None) -> str:
+    """The name of a run that was given none: the first config's file name, else the image folder's; then its fold.
 
     Args:
         configs: Config files in the order given.
         root: The ``--data.root`` given, if any.
+        fold: The ``--data.fold`` given, if any.
     """
+    if fold is not None:
+        # the config may be that of another fold's run
+        return f"{re.sub(r'-fold[0-9]+(-[0-9]+)?$', '', default_name(configs, root))}-fold{fold}"
     if configs:
         path = Path(configs[0])
         # a run's own config.yaml goes by the name of its run
@@ -147,14 +163,22 @@ def find(parent: Path, name: str, *, exact: bool) -> Run | None:
     """
     if exact:
         return Run(parent / name) if (parent / name).is_dir() else None
+    runs = [run for run in of_name(parent, name) if run.checkpoints.is_dir()]
+    return runs[-1] if runs else None
+
+
+def of_name(parent: Path, name: str) -> list[Run]:
+    """The folders ``<name>``, ``<name>-2``, ... in their order.
+
+    Args:
+        parent: Folder that holds the runs.
+        name: Name of the first.
+    """
     if not parent.is_dir():
-        return None
+        return []
     pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
-    numbers = {
-        int(match[1] or 1): entry for entry in parent.iterdir() if (match := pattern.fullmatch(entry.name)) is not None
-    }
-    runs = [entry for _, entry in sorted(numbers.items()) if (entry / "checkpoints").is_dir()]
-    return Run(runs[-1]) if runs else None
+    numbers = {int(match[1] or 1): entry for entry in parent.iterdir() if (match := pattern.fullmatch(entry.name))}
+    return [Run(entry) for _, entry in sorted(numbers.items())]
 
 
 def run_of(checkpoint: Path) -> Run | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from vitcli.__main__ import main
-from vitcli.table.row import Row, read_rows
+from vitcli.table.row import Row
+from vitcli.table.rows import read_rows
 
 KEPT = Path(__file__).parent / "before_the_move"
 BOTH = pytest.mark.parametrize("name", ["vanilla", "linformer"])

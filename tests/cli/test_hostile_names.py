@@ -34,7 +34,7 @@ def test_of_a_class_nothing_reaches_the_terminal_raw(here: Path, name: str, caps
 def test_of_a_file_nothing_reaches_the_terminal_raw(copied: Path, name: str, capsys: pytest.CaptureFixture[str]):
     (Path("new") / name).mkdir(parents=True)
     (Path("new") / name / "torn.png").write_bytes(b"no picture")
-    assert main(["predict", str(copied), "new"]) == 0
+    assert main(["predict", str(copied), "new"]) == 3
     assert main(["check", "new"]) in (0, 3)
     assert main(["predict", str(copied), f"new/{name}/gone"]) == 2
     captured = capsys.readouterr()

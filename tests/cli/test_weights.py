@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import CPU
 from vitcli.__main__ import main
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 from vitcli.train import Classifier
 from vitcli.weights import open_net, save_tensors
 

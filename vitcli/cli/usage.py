@@ -46,6 +46,14 @@ OPTIONS = {
     "--weights": "weights to start from: a file, a run's folder, timm:NAME or torchvision:NAME",
     "--quarantine": "a list of images to leave out, to be written, for --data.quarantine",
     "--out": "the file or folder to write",
+    "--compare": "another run or table of the same images, to be compared with",
+    "--split": "which table of a run: ",
+    "--images": "folder, zip or tar of the pictures, where they are elsewhere now",
+    "--columns": "another tool's columns: path=, label=, predicted=, confidence=, prob= (the beginning of several)",
+    "--costs": "of two classes, what a mistake costs: fp=1,fn=5",
+    "--precision": "a precision that a threshold shall reach, e.g. 0.97; may stand several times",
+    "--recall": "likewise a recall",
+    "--temperature": "by which logits are divided; by default the one that fits val",
     "--source": "whose tensors they are: ",
     "--heads": "number of heads, where the tensors do not show it",
     "--image_size": "side of the picture in pixels, where the tensors do not show it",
@@ -62,12 +70,14 @@ OPTIONS = {
     "--data.val_fraction": "share that is held out for val where there is no val folder",
     "--data.class_levels": "how many folders, one in another, make the name of a class",
     "--data.label_pattern": "a regular expression that finds the class in a path",
+    "--data.group_pattern": "one that finds the group, such as an animal, that stays in one split",
     "--data.follow_links": "whether links are followed: ",
     "--model.net.backend": "the transformer inside: ",
     "--model.net.backend.depth": "number of blocks",
     "--model.net.dim": "width of a token",
     "--model.net.image_size": "side of the picture in pixels",
     "--model.net.patch_size": "side of a patch in pixels",
+    "--model.preprocess.white": "value of white in files of more than 8 bits, such as 4095",
     "--model.optimizer.lr": "highest learning rate",
     "--trainer.max_epochs": "passes over the training images",
     "--trainer.precision": "number format: ",
@@ -76,7 +86,17 @@ OPTIONS = {
     "--trainer.logger": "a logger beside metrics.csv, e.g. ",
     "--run.name": "name of the run's folder; by default the config's",
     "--run.dir": "folder that holds the runs",
-    "--predictions.path": "where the table goes; by default into the run's folder",
+    "--predictions.path": "where the table goes, a .csv, .jsonl or .parquet; by default into the run's folder",
+    "--predictions.probabilities": "of which classes a row has them; auto: all of up to 100 classes: ",
+    "--predictions.top_k": "of how many best classes, with top; 5 if not said",
+    "--predictions.features": "true: with the pooled features, as a column of Parquet or a .npy beside the table",
+    "--predictions.max_errors": "largest share of rows without a prediction; with more, the exit code is 3",
+    "--predictions.threshold": "of two classes, the probability from which on the second one is predicted",
+    "--predictions.temperature": "by which logits are divided; auto: the one that fits val",
+    "--predictions.tta": "flip: the mean of the answers to an image and its mirror image: ",
+    "--predictions.sort_into": "a folder in which the images are put into a folder for each class",
+    "--predictions.sort_by": "how they are put there; none is moved: ",
+    "--predictions.unsure_below": "images of less confidence go into the folder unsure",
     "--predictions.escape_formulas": "true: no cell is a formula to a spreadsheet",
     "--seed_everything": "seed of the whole run",
 }
@@ -89,17 +109,22 @@ CHOICES = {
     "--model.net.backend": ("VanillaTransformer", "Linformer"),
     "--trainer.accelerator": ("auto", "cpu", "gpu"),
     "--trainer.logger": ("WandbLogger",),
+    "--predictions.probabilities": ("auto", "all", "top"),
+    "--predictions.tta": ("none", "flip"),
+    "--predictions.sort_by": ("link", "copy"),
     "--trainer.precision": ("32-true", "bf16-mixed", "16-mixed"),
     "--source": ("auto", "timm", "torchvision", "vit_pytorch"),
     "--pool": ("cls", "mean", "mean_patches"),
+    "--split": ("test", "val"),
     "--activation": ("gelu", "gelu_tanh", "quick_gelu"),
 }
 
 # what other tools call it
-SYNONYMS = {"train": "fit", "eval": "test", "evaluate": "test", "infer": "predict", "inference": "predict"}
+SYNONYMS = {"train": "fit", "eval": "test", "infer": "predict", "inference": "predict"}
 
 COMMON = ("--config", "--data", "--data.root", "--data.batch_size", "--data.num_workers")
 DEVICES = ("--trainer.precision", "--trainer.accelerator", "--trainer.devices")
+TABLE = ("--predictions.path", "--predictions.probabilities", "--predictions.top_k")
 TRAINER = "vitcli.cli.trainer.command"
 FROM_CHECKPOINT = "Net, classes and preprocessing come from the checkpoint, the images from its run unless you say so."
 
@@ -128,6 +153,7 @@ VERBS = {
             "vitcli fit photos/ --trainer.max_epochs 20",
             "vitcli fit --config cats_dogs --data.root photos/ --model.net.backend Linformer",
             "vitcli fit --ckpt_path runs/cats_dogs --trainer.max_epochs 40     (resume, or go on for longer)",
+            "vitcli fit photos/ --data.folds 5 --data.fold 1     (cross-validation: the first of five runs)",
         ),
         "A run lies in runs/<name>/: config.yaml, checkpoints/{last,best}.ckpt, metrics.csv. "
         "A second run of the same name becomes <name>-2.",
@@ -146,7 +172,7 @@ VERBS = {
     "test": Verb(
         TRAINER,
         "score a checkpoint on the test images",
-        ("--ckpt_path", *COMMON, *DEVICES, "--predictions.path"),
+        ("--ckpt_path", *COMMON, *DEVICES, *TABLE),
         ("vitcli test runs/cats_dogs", "vitcli test runs/cats_dogs others/"),
         FROM_CHECKPOINT,
         positional="[RUN] [IMAGES]",
@@ -154,7 +180,7 @@ VERBS = {
     ),
     "predict": Verb(
         TRAINER,
-        "write a table of predictions for any folder of images",
+        "write a table of predictions for images, folders and archives",
         (
             "--ckpt_path",
             "--weights",
@@ -162,13 +188,74 @@ VERBS = {
             "--data.batch_size",
             "--data.num_workers",
             *DEVICES,
-            "--predictions.path",
+            *TABLE,
+            "--predictions.features",
+            "--predictions.max_errors",
+            "--predictions.threshold",
+            "--predictions.temperature",
+            "--predictions.tta",
+            "--predictions.sort_into",
+            "--predictions.sort_by",
+            "--predictions.unsure_below",
             "--predictions.escape_formulas",
         ),
-        ("vitcli predict runs/cats_dogs holiday/", "vitcli predict runs/cats_dogs/checkpoints/last.ckpt photo.jpg"),
-        "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.",
-        positional="[RUN] [IMAGES]",
+        (
+            "vitcli predict runs/cats_dogs holiday/",
+            "vitcli predict runs/cats_dogs/checkpoints/last.ckpt photo.jpg",
+            "vitcli predict runs/cats_dogs photos/*.jpg more.zip",
+            "vitcli predict runs/cats_dogs 'photos/**/*.jpg'     (a pattern in quotes: at any depth)",
+        ),
+        "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.\n"
+        "The same command goes on with a table after Ctrl-C, a crash or a full disk.\n"
+        "Paths in the table are relative to IMAGES; of several, or of a pattern, they are written as they were named.",
+        positional="[RUN] [IMAGES...]",
+        own=(("--data.root", "the folder of images, an archive, an image, a pattern, or several of them"),),
         trains=True,
+    ),
+    "evaluate": Verb(
+        "vitcli.cli.verbs.evaluate",
+        "say how good predictions are, and how sure that is, from their table alone",
+        (
+            "--split",
+            "--compare",
+            "--columns",
+            "--costs",
+            "--precision",
+            "--recall",
+            "--temperature",
+            "--quarantine",
+            "--out",
+        ),
+        (
+            "vitcli evaluate runs/photos",
+            "vitcli evaluate runs/photos --compare runs/photos-2",
+            "vitcli evaluate runs/photos-fold1 runs/photos-fold2     (folds, or seeds, as one)",
+            "vitcli evaluate theirs.csv --columns label=y,predicted=p",
+        ),
+        "TABLE is a run's folder (its table of test, else of val), or a .csv, .jsonl or .parquet with labels.\n"
+        "Each number stands with the interval that holds the true one 95 times of 100.",
+        positional="TABLE...",
+        own=(
+            ("--quarantine", "labels that look wrong, as a list for --data.quarantine, to be written"),
+            ("--out", "a .json for all numbers"),
+        ),
+    ),
+    "report": Verb(
+        "vitcli.cli.verbs.report",
+        "make one page of a run or a table: scores, mistakes, charts, data, settings",
+        ("--compare", "--split", "--out", "--images", "--columns"),
+        (
+            "vitcli report runs/photos",
+            "vitcli report runs/photos --compare runs/photos-2 runs/photos-3",
+            "vitcli report theirs.csv --columns label=y,predicted=p --out theirs",
+        ),
+        "RUN|TABLE is a run's folder (its table of test, else of val), or a .csv, .jsonl or .parquet.\n"
+        "report.html is one file that loads nothing; each chart lies in report/ beside it as SVG and PNG.",
+        positional="RUN|TABLE",
+        own=(
+            ("--compare", "other runs or tables of the same images, to be put beside it"),
+            ("--out", "folder for report.html and report/; by default the run's, or TABLE-report beside the table"),
+        ),
     ),
     "import": Verb(
         "vitcli.cli.verbs.import_weights",
@@ -198,13 +285,16 @@ VERBS = {
             "--data.val_fraction",
             "--data.class_levels",
             "--data.label_pattern",
+            "--data.group_pattern",
             "--data.follow_links",
             "--data.max_pixels",
+            "--model.preprocess.white",
         ),
         ("vitcli check photos", "vitcli check photos --quarantine bad.txt"),
         "Unreadable and truncated images, the same file or picture twice, above all in train and val, missing and "
-        "rare classes, extremes.\nExit code 0: nothing found, 3: findings. No file of yours is touched.",
-        positional="ROOT",
+        "rare classes, extremes, sets that come out black.\n"
+        "Exit code 0: nothing found, 3: findings. No file of yours is touched.",
+        positional="ROOT...",
         own=(("--out", "folder for check.json and samples.png; by default runs/check-NAME"),),
     ),
     "configs": Verb(

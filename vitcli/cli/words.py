@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 
 
@@ -36,3 +37,14 @@ def pairs(words: Sequence[str]) -> list[tuple[str, str]]:
             following = words[number + 1] if number + 1 < len(words) else ""
             found.append((option.rstrip("+"), value if equals else "" if following.startswith("--") else following))
     return found
+
+
+def in_front(words: Sequence[str]) -> list[str]:
+    """The words before the first option."""
+    return list(itertools.takewhile(lambda word: not word.startswith("-"), words))
+
+
+def values(words: Sequence[str], option: str) -> list[str]:
+    """The values of an option, in the order in which they are given."""
+    found, _ = split_off(words, [option])
+    return [value for _, value, _ in found if value is not None]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vitcli.net.kernels.dense import Dense
+from vitcli.net.kernels.undrawn import is_undrawn
 
 STD = 0.02
 
@@ -26,4 +27,4 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 
 def small(weight: Tensor) -> Tensor:
     """Fill a tensor in place."""
-    return nn.init.trunc_normal_(weight, std=STD)
+    return weight.detach().zero_() if is_undrawn() else nn.init.trunc_normal_(weight, std=STD)

@@ -47,7 +47,7 @@ def _csv(file: str, delimiter: str) -> Iterator[Record]:
 
 
 def _json_lines(file: str) -> Iterator[Record]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 row = json.loads(line)
@@ -57,12 +57,8 @@ def _json_lines(file: str) -> Iterator[Record]:
 
 
 def _parquet(file: str) -> Iterator[Record]:
-    try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError as error:
-        raise DataError(
-            f"{file}: Parquet is read by pyarrow, which is not installed; pip install 'vitcli[parquet]'"
-        ) from error
+    from pyarrow import ArrowException, parquet
+
     try:
         for batch in parquet.ParquetFile(file).iter_batches():
             yield from batch.to_pylist()
@@ -71,7 +67,8 @@ def _parquet(file: str) -> Iterator[Record]:
 
 
 def _paths(file: str) -> Iterator[Record]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape") as lines:
+    # a carriage return inside a line belongs to a name
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
         for line in lines:
             if path := line.strip():
                 yield {"path": path, "label": os.path.basename(os.path.dirname(path))}

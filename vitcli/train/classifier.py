@@ -15,8 +15,11 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 
 import vitcli
+from vitcli.answers.answer import Answers, answer, logits_of
+from vitcli.answers.asked import Asked
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
+from vitcli.net.kernels.undrawn import undrawn
 from vitcli.preprocess import Preprocess
 from vitcli.run import resolve_checkpoint
 from vitcli.train.balance import ClassWeights, check_weights, weights_of
@@ -97,6 +100,8 @@ class Classifier(pl.LightningModule):
         _freeze(net, freeze)
         self.compiles = compile
         self.largest_batch = 0
+        # how the net is asked in evaluation; with features, it runs without compilation
+        self.asked = Asked()
         if compile:
             check_compiler()
         self.save_hyperparameters(
@@ -166,7 +171,8 @@ class Classifier(pl.LightningModule):
             # with a slash, because 'last' and 'best' alone are words of the command line
             path = resolve_checkpoint(f"{path}/", "test", run=None, wished="")
         checkpoint = read_checkpoint(path)
-        classifier = cls.from_settings(checkpoint["hyper_parameters"])
+        with undrawn():
+            classifier = cls.from_settings(checkpoint["hyper_parameters"])
         try:
             classifier.load_state_dict(checkpoint["state_dict"])
         except RuntimeError as error:
@@ -177,9 +183,7 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images: uint8 (batch, 3, height, width) -> (batch, classes)."""
-        # in the precision of the net, which may not be float32; mixed precision is left to autocast
-        values = self.preprocess.normalise(images).to(self.net.head.weight.dtype)
-        logits: Tensor = self.net(self._filled_up(values) if self.compiles else values)
+        logits = logits_of(self.net, self.preprocess, images, self._filled_up if self.compiles else None)
         return logits[: len(images)]
 
     def _filled_up(self, values: Tensor) -> Tensor:
@@ -211,17 +215,17 @@ class Classifier(pl.LightningModule):
         self._record("train", logits.detach(), labels)
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities (batch, classes); loss and metrics go to ``val/``."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> Answers:
+        """The net's answers; loss and metrics go to ``val/``."""
         return self._evaluate("val", batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities (batch, classes); loss and metrics go to ``test/``."""
+    def test_step(self, batch: Batch, batch_idx: int) -> Answers:
+        """The net's answers; loss and metrics go to ``test/``."""
         return self._evaluate("test", batch)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities (batch, classes) in float32."""
-        return self._logits(batch).softmax(dim=1)
+    def predict_step(self, batch: Batch, batch_idx: int) -> Answers:
+        """The net's answers."""
+        return self._answers(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW under a step-wise schedule over the run's own total of optimizer steps."""
@@ -239,11 +243,8 @@ class Classifier(pl.LightningModule):
         """Add the version of vitcli, by which its checkpoints are recognised."""
         checkpoint["vitcli_version"] = vitcli.__version__
 
-    def _logits(self, batch: Batch) -> Tensor:
-        images = batch["image"]
-        return (
-            self(images).float() if len(images) else self.preprocess.normalise(images).new_zeros(0, len(self.classes))
-        )
+    def _answers(self, batch: Batch) -> Answers:
+        return answer(self.net, self.preprocess, batch["image"], self.asked, forward=self)
 
     def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
         each = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
@@ -258,18 +259,29 @@ class Classifier(pl.LightningModule):
         weights = weights_of(self.class_weights, self.classes, labels)
         self.balance = None if weights is None else weights.to(self.device)
 
-    def _evaluate(self, stage: str, batch: Batch) -> Tensor:
-        logits = self._logits(batch)
-        self._record(stage, logits, batch["label"])
-        return logits.softmax(dim=1)
+    def _evaluate(self, stage: str, batch: Batch) -> Answers:
+        answers = self._answers(batch)
+        self._record(stage, answers["logits"], batch["label"])
+        return answers
 
-    def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
+    def count(self, stage: str, logits: Tensor, labels: Tensor) -> tuple[MeanMetric, MetricCollection]:
+        """Count a batch in the loss and metrics of a stage, as of images whose answers were kept from an earlier start.
+
+        Args:
+            stage: train, val or test.
+            logits: float32 (batch, classes).
+            labels: int64 (batch,).
+        """
         loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
         assert isinstance(loss, MeanMetric)
         assert isinstance(metrics, MetricCollection)
         loss.update(F.cross_entropy(logits, labels, reduction="none"))
         probabilities = logits.softmax(dim=1)
         record(metrics, probabilities if stage == "train" else never_right(probabilities, labels), labels)
+        return loss, metrics
+
+    def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
+        loss, metrics = self.count(stage, logits, labels)
         if stage in self.logged:
             return
         # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,

@@ -50,8 +50,6 @@ FIT = ["fit", "--data.root", "photos", "--trainer.max_epochs", "1", *TINY, *CPU]
             "data.preprocess.resize: follows from model.preprocess; set --model.pre",
         ),
         (["--data.classes", "[a,b]"], "data.classes: follows from model.classes; set --model.classes instead"),
-        (["--predictions.path", "photos"], "predictions.path photos: is a folder; name a file in it"),
-        (["--predictions.path", "table.parquet"], "predictions.path table.parquet: tables are written as CSV"),
         (["--epochs", "5"], "epochs: there is no such setting; did you mean --trainer.max_epochs?"),
         (["--lr", "1e-3"], "lr: there is no such setting; did you mean --model.optimizer.lr?"),
         (["--batch-size", "4"], "batch-size: there is no such setting; did you mean --data.batch_size?"),

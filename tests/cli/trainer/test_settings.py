@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from tests.test_cli import CPU, FIT
 from vitcli.__main__ import main
 from vitcli.cli.trainer import settings as trainer
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 
 MIXED = ("--trainer.precision", "bf16-mixed")
 TOLD = "trainer.precision bf16-mixed: slower on this CPU, which has no bfloat16 instructions; computing in 32-true\n"

@@ -14,6 +14,7 @@ import yaml
 from vitcli.cli.shipped import nearest
 from vitcli.cli.trainer.imports import check_imports
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.images.source.roots import END
 from vitcli.names import at_home
 from vitcli.run import RunOptions, default_name, find, resolve_checkpoint, run_of
 
@@ -38,7 +39,8 @@ class Arguments:
         ckpt_path: As typed, if at all.
         weights: As typed, if at all.
         run: Where the run lies.
-        root: The image folder, as typed, if at all.
+        root: The image folder, as typed, if at all; None for several.
+        fold: Which fold of the images is val, if they are divided so.
     """
 
     verb: str
@@ -48,11 +50,12 @@ class Arguments:
     weights: str | None
     run: RunOptions
     root: str | None
+    fold: int | None = None
 
     @property
     def run_name(self) -> str:
         """The run's name: the one typed, else the config's, else the image folder's."""
-        return self.run.name or default_name(list(self.configs), self.root)
+        return self.run.name or default_name(list(self.configs), self.root, self.fold)
 
     @property
     def only_asks(self) -> bool:
@@ -94,7 +97,7 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", "-c", action="append", default=[])
-    for name in ("--ckpt_path", "--weights", "--run.name", "--run.dir", "--data.root", "--data.init_args.root"):
+    for name in ("--ckpt_path", "--weights", "--run.name", "--run.dir", *_either_way("root"), *_either_way("fold")):
         parser.add_argument(name)
     try:
         typed = vars(parser.parse_known_args(list(words))[0])
@@ -109,7 +112,7 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
         said |= _told_by(content)
     said |= {key: value for key, value in typed.items() if value is not None}
     ckpt_path, weights = said.get("ckpt_path"), said.get("weights")
-    root = said.get("data.root", said.get("data.init_args.root"))
+    root, fold = (said.get(f"data.{name}", said.get(f"data.init_args.{name}")) for name in ("root", "fold"))
     return Arguments(
         verb=verb,
         words=tuple(words),
@@ -117,8 +120,15 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
         ckpt_path=None if ckpt_path in {None, "", "null"} else at_home(str(ckpt_path)),
         weights=None if weights in {None, "", "null"} else at_home(str(weights)),
         run=RunOptions(said.get("run.name"), at_home(str(said.get("run.dir") or RunOptions().dir))),
-        root=None if root is None else str(root),
+        root=None if root is None or isinstance(root, list) or END in str(root) else str(root),
+        # what is no number the parser refuses
+        fold=int(str(fold)) if str(fold).isdecimal() else None,
     )
+
+
+def _either_way(name: str) -> tuple[str, str]:
+    """The options that set a number or a word of the data."""
+    return f"--data.{name}", f"--data.init_args.{name}"
 
 
 def _check_linked(config: str, content: dict[str, Any]) -> None:
@@ -242,9 +252,10 @@ def _told_by(content: dict[str, Any]) -> dict[str, Any]:
         told[f"run.{key}"] = value
     data = content.get("data")
     if isinstance(data, dict):
-        root = data.get("root", (data.get("init_args") or {}).get("root"))
-        if root is not None:
-            told["data.root"] = root
+        for key in ("root", "fold"):
+            value = data.get(key, (data.get("init_args") or {}).get(key))
+            if value is not None:
+                told[f"data.{key}"] = value
     return told
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -16,29 +16,51 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from vitcli.cli.exit import DONE, FINDINGS
+from vitcli.cli.idle import refuse_idle, refuse_unused
 from vitcli.cli.parser_errors import one_line
+from vitcli.cli.trainer.about import about
 from vitcli.cli.trainer.accepted import WhenAccepted
+from vitcli.cli.trainer.afterwards import (
+    ReportOptions,
+    Split,
+    can_score,
+    evaluated,
+    report,
+    score_best,
+    scores_of,
+    to_wandb,
+    write_scores,
+)
 from vitcli.cli.trainer.arguments import (
     Arguments,
     base_configs,
+    load_config,
     read_arguments,
 )
-from vitcli.cli.trainer.conflicts import honour
+from vitcli.cli.trainer.asking import settle
+from vitcli.cli.trainer.conflicts import honour, repeated
 from vitcli.cli.trainer.imports import check_imports
 from vitcli.cli.trainer.left_out import left_out_lines, show_images
-from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, take_wandb, trainer_settings
-from vitcli.cli.trainer.summary import describe, outcome
+from vitcli.cli.trainer.quiet import in_our_words
+from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, logger_names, take_wandb, trainer_settings
+from vitcli.cli.trainer.summary import best_of, describe, table_lines, trained, what_next
+from vitcli.cli.trainer.unfinished_run import unfinished_run
 from vitcli.cli.trainer.whole_help import HelpAll
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.machine.atomic import keep_previous
 from vitcli.names import at_home, printable, quoted
+from vitcli.net.kernels.undrawn import undrawn
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim, run_of
+from vitcli.table.work import Work
 from vitcli.train.classifier import Classifier
 from vitcli.train.monitors import Monitors
 from vitcli.train.output.console import EpochLines, Unreadable
 from vitcli.train.output.csv_log import MetricsCsv
-from vitcli.train.output.predictions import PredictionWriter, check_table
+from vitcli.train.output.pace import Pace
+from vitcli.train.output.predictions import PredictionWriter
+from vitcli.train.output.table_options import check_table
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.last import KeepLast
@@ -98,6 +120,7 @@ class Cli(LightningCLI):
         parser.add_class_arguments(RunOptions, "run")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_class_arguments(ReportOptions, "report")
         source = "UnlabelledData" if self.verb == "predict" else "FolderData"
         parser.set_defaults({"data": {"class_path": f"vitcli.data.{source}"}})
         parser.link_arguments("model.net.image_size", "model.preprocess.size", compute_fn=_both_sides)
@@ -122,6 +145,7 @@ class Cli(LightningCLI):
                 self.config = parser.parse_object(found, self.config)
         except argparse.ArgumentError as error:
             raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
+        refuse_idle(self.verb, self.arguments.words, self.config, weights=self.checkpoint is None)
 
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
@@ -142,7 +166,8 @@ class Cli(LightningCLI):
         if self.arguments.run.name is not None:
             check_name(self.arguments.run.name)
         wandb_options = take_wandb(config.trainer)
-        self.config_init = self.parser.instantiate_classes(config)
+        with nullcontext() if self.verb == "fit" else undrawn():
+            self.config_init = self.parser.instantiate_classes(config)
         self.model, self.datamodule = self.config_init.model, self.config_init.data
         if self.config.data.init_args.cache_dir is None:
             self.datamodule.kept_in = Path(self.arguments.run.dir) / CACHE
@@ -152,10 +177,12 @@ class Cli(LightningCLI):
         self.keep_last = KeepLast()
         self.accepted = WhenAccepted(self._write)
         own: list[Callback] = [Monitors(), self.accepted, Unreadable(), EpochLines()]
-        own += [Reseed(self.config.seed_everything), self.keep_last]
-        settings = trainer_settings(self.config_init.trainer, self.arguments.run.dir, own)
-        if wandb_options and self.verb == "predict":
-            self.told.append("trainer.logger WandbLogger: predict reaches no score that it could log")
+        self.pace = Pace()
+        own += [Reseed(self.config.seed_everything), self.pace, self.keep_last]
+        settings = trainer_settings(self.config_init.trainer, self.model.net, self.arguments.run.dir, own)
+        if self.verb == "predict" and (names := logger_names(self.config.trainer)):
+            self.told.append(f"trainer.logger {', '.join(names)}: predict reaches no score that it could log")
+        self.told += in_our_words(self.config.trainer)
         if "precision" in settings:
             self.told.append(
                 f"trainer.precision {self.config.trainer.precision}: slower on this CPU, which has no bfloat16 "
@@ -169,6 +196,8 @@ class Cli(LightningCLI):
         if _is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
+            refuse_unused(self.arguments.words, self._unused())
+            self.told += settle(self.config_init.predictions, self.model, self.verb, self.continued, self.saved)
             self.run = self._run()
             self._lay_out(self.run)
             self.told += left_out_lines(self.run, self.datamodule) if self.verb == "fit" else []
@@ -179,18 +208,91 @@ class Cli(LightningCLI):
             read = any(getattr(logger, "uploads", True) for logger in self.trainer.loggers)
             self.trainer.strategy.checkpoint_io = CheckpointFiles(in_passing=not read)
 
-    def execute(self) -> None:
-        """Do what the verb says, and tell what was reached and where it lies."""
+    def _unused(self) -> dict[str, str]:
+        """Settings that make no difference to these images, and why, but for those that the run was started with."""
+        unused = dict(self.datamodule.unused)
+        if unused and self.continued is not None:
+            for key in repeated(load_config(str(self.continued.config("fit"))), vars(self.config.data.init_args)):
+                unused.pop(key, None)
+        return unused
+
+    def execute(self) -> int:
+        """Do what the verb says, and tell what was reached and where it lies.
+
+        Returns:
+            Exit code: 3 if too many images of the table have no prediction.
+        """
         if self.verb == "fit":
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
+            self._after_fit()
         elif self.verb == "predict":
             self.trainer.predict(self.model, self.datamodule, return_predictions=False)
+            self._tell(table_lines(self.trainer))
+            self._report_predictions()
         else:
             getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
-        if self.run is not None:
+            self._after_scoring()
+        too_many = self.verb != "fit" and self.config_init.predictions.has_too_many_errors
+        return FINDINGS if too_many else DONE
+
+    def _after_fit(self) -> None:
+        """Tell what was reached; score the best checkpoint, which takes one more validation, and report."""
+        trainer, run = self.trainer, self.run
+        if run is not None:
             before = int(self.saved.get("global_step", 0)) if self.continued is not None else None
-            told = outcome(self.verb, self.trainer, self.run, self.checkpoint, before)
-            print("\n".join(map(printable, told)), flush=True)
+            self._tell(trained(trainer, run, before))
+            self._about(run)
+        best = Path(trainer.strategy.broadcast(best_of(trainer).best_model_path))
+        if best.is_file() and can_score(trainer, self.datamodule):
+            scores = score_best(trainer, self.model, self.datamodule, best)
+            self._evaluate("val", scores, best, int(read_checkpoint(best)["global_step"]), told=False)
+        if run is not None:
+            self._tell(what_next(run))
+
+    def _after_scoring(self) -> None:
+        scores = scores_of(self.trainer)
+        split: Split = "test" if self.verb == "test" else "val"
+        self._evaluate(split, scores, self.checkpoint, int(self.saved.get("global_step", 0)))
+
+    def _evaluate(
+        self, split: Split, scores: dict[str, float], checkpoint: Path | None, step: int, *, told: bool = True
+    ) -> None:
+        """Numbers with intervals and the report, from the table that was written."""
+        if (run := self.run) is None:
+            return
+        outcome = evaluated(run, split, self.config_init.predictions, scores)
+        if outcome is None:
+            self._tell([f"{key} {value:.6f}" for key, value in scores.items()])
+            return
+        if told:
+            self._tell([*outcome.lines, *table_lines(self.trainer)])
+        write_scores(run.scores(split), checkpoint, step, outcome)
+        to_wandb(self.trainer, outcome)
+        if told:
+            self._tell([f"scores: {run.scores(split)}"])
+        if self.config_init.report.is_wanted(self.verb):
+            self._tell([f"report: {report(run, outcome)}"])
+
+    def _report_predictions(self) -> None:
+        if self.run is not None and self.config_init.report.is_wanted("predict"):
+            outcome = evaluated(self.run, "predict", self.config_init.predictions, {})
+            self._tell([f"report: {report(self.run, outcome)}"] if outcome is not None else [])
+
+    def _about(self, run: Run) -> None:
+        about(
+            ["fit", *self.arguments.words],
+            self.trainer,
+            self.model,
+            self.datamodule,
+            config=self._plain_config(),
+            parser=self.parser,
+            pace=self.pace,
+        ).write(run.about)
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        if self.run is not None and lines:
+            # names of classes and files may hold anything
+            print("\n".join(map(printable, lines)), flush=True)
 
     def close(self) -> None:
         """Let loggers store what they hold."""
@@ -220,18 +322,34 @@ class Cli(LightningCLI):
         if continued is not None:
             parent = continued.folder.parent if options.dir == RunOptions().dir else Path(options.dir)
             wished = parent / (options.name or continued.name)
-            return continued if wished.resolve() == continued.folder.resolve() else claim(parent, wished.name)
+            return continued if wished.resolve() == continued.folder.resolve() else self._claimed(parent, wished.name)
         # what is scored or predicted without a run of its own goes by its weights
         weights = self.checkpoint or (Path(self.arguments.weights or "") if self.verb != "fit" else None)
         name = options.name or (weights.stem.replace(":", "-") if weights else self.arguments.run_name)
-        return claim(Path(options.dir), name)
+        return self._claimed(Path(options.dir), name)
+
+    def _claimed(self, parent: Path, name: str) -> Run:
+        """The run in which the same command has left a table unfinished; else a new one."""
+        if self.verb == "fit":
+            return claim(parent, name)
+        predictions = self.config_init.predictions
+        table = Path(at_home(predictions.path)) if predictions.path else None
+        return unfinished_run(parent, name, self.verb, table, self._begun) or claim(parent, name)
+
+    def _begun(self, table: Path) -> Work | None:
+        predictions: PredictionWriter = self.config_init.predictions
+        return predictions.begun(table, self.trainer, self.model, self.datamodule, self.verb)
 
     def _lay_out(self, run: Run) -> None:
         """Tell everything that writes where the run lies; the other processes are told by the first."""
         checkpoint, predictions = self.config_init.checkpoint, self.config_init.predictions
         checkpoint.dirpath = checkpoint.dirpath or str(run.checkpoints)
         predictions.path = at_home(predictions.path) if predictions.path else str(run.predictions(self.verb))
-        check_table(predictions.path)
+        check_table(predictions.path, escape_formulas=predictions.options.escape_formulas)
+        predictions.options.columns(self.model.classes)
+        if self.verb == "predict":
+            predictions.check_sorting(self.trainer, self.model, self.datamodule)
+        predictions.run = str(run.folder.absolute())
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
 
     def _write(self) -> None:
@@ -266,14 +384,14 @@ class Cli(LightningCLI):
     def _loggers(self, wandb_options: list[dict[str, Any]]) -> list[Any]:
         given = self.config_init.trainer.logger
         loggers = given if isinstance(given, list) else [given]
-        loggers = [logger for logger in loggers if logger is not None and not isinstance(logger, bool)]
+        loggers = [logger for logger in loggers if logger is not None]
         if self.verb == "predict":
-            return loggers
+            return []
         loggers += [wandb_logger(self.run, options) for options in wandb_options]
         if self.verb != "fit":
             return loggers
         self.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
-        for logger in loggers:
+        for logger in loggers if self.config.trainer.enable_autolog_hparams else ():
             logger.log_hyperparams(self._plain_config())
         return [*loggers, self.curves]
 

@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from jsonargparse import set_dumper
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from vitcli.cli.exit import DONE, TERMINATED, ended
+from vitcli.cli.exit import TERMINATED, ended
 from vitcli.cli.parser_errors import known
 from vitcli.cli.shipped import configs_first
 from vitcli.cli.trainer.cli import Cli
 from vitcli.cli.trainer.imports import allow, take_allowed
 from vitcli.cli.trainer.positional import with_options
+from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
-from vitcli.cli.trainer.settings import quieten
 from vitcli.cli.trainer.yaml_text import to_yaml
 from vitcli.names import quoted
 from vitcli.train.safety.last import Interrupted
@@ -30,7 +30,8 @@ def run(verb: str, words: Sequence[str]) -> int:
         words: The words after the verb.
 
     Returns:
-        Exit code: 0 done, 2 a mistake of the user's, told in one line, 130 stopped by Ctrl-C.
+        Exit code: 0 done, 2 a mistake of the user's, told in one line, 3 a table with too many errors, 130 stopped by
+        Ctrl-C.
     """
     quieten()
     set_dumper("yaml", to_yaml)
@@ -53,14 +54,14 @@ def _do(verb: str, words: Sequence[str], loggers: ExitStack, begun: list[Cli]) -
     loggers.callback(cli.abandon)
     loggers.callback(cli.close)
     try:
-        cli.execute()
+        return cli.execute()
     except Interrupted as interrupted:
         if cli.run is not None:
             where, step = cli.run.folder, cli.trainer.global_step
             print(f"stopped at step {step}; go on with: vitcli fit --ckpt_path {quoted(where)}", flush=True)
         return 128 + interrupted.by
     except SIGTERMException:
-        # of validate, test and predict, which keep nothing of what is half done
+        # of validate, test and predict, whose table goes on by the same command
         print(f"vitcli {verb}: stopped by SIGTERM", file=sys.stderr)
         return TERMINATED
     except SystemExit as stop:
@@ -68,4 +69,3 @@ def _do(verb: str, words: Sequence[str], loggers: ExitStack, begun: list[Cli]) -
         if stop.code != 1:
             raise
         raise KeyboardInterrupt from stop
-    return DONE

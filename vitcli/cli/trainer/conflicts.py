@@ -33,6 +33,17 @@ def contradictions(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
     return found
 
 
+def repeated(was: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Settings of the data that are what a run was started with: whoever types them again contradicts nothing.
+
+    Args:
+        was: The run's own config.
+        now: Settings of the data, by name.
+    """
+    before: Mapping[str, Any] = (was.get("data") or {}).get("init_args") or {}
+    return {f"data.{name}" for name, value in before.items() if name in now and now[name] == value}
+
+
 def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: str) -> list[str]:
     """The checkpoint decides what the net is; in fit, the user decides how it is trained from here on.
 

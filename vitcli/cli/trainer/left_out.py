@@ -9,7 +9,7 @@ from vitcli.data import ImageData
 from vitcli.data.sheet import write_sheet
 from vitcli.names import printable
 from vitcli.run import Run
-from vitcli.table.parts import RowWriter
+from vitcli.table.csv_rows import RowWriter
 
 
 def show_images(run: Run, data: ImageData) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from vitcli.cli.words import in_front, values
+from vitcli.data import UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
-from vitcli.names import at_home
+from vitcli.images.source.roots import as_one
+from vitcli.names import at_home, first_of
+
+ROOT = "--data.root"
 
 
 def with_options(verb: str, words: Sequence[str]) -> list[str]:
     """The words of a command line, in which each path at its front has got its option.
 
     fit takes the images, whose layout is looked at as ``vitcli check`` does, unless ``--data`` or a config says it;
-    validate, test and predict take a checkpoint or a run, the images, or both in this order.
+    validate, test and predict take a checkpoint or a run, the images, or both in this order. predict takes several
+    images, folders and archives, also behind ``--data.root``, as a shell makes them of a pattern.
 
     Args:
         verb: fit, validate, test or predict.
@@ -25,22 +31,42 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         ConfigError: More paths than the verb takes.
         DataError: fit is given no folder, archive or table.
     """
-    paths = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
+    paths = in_front(words)
     rest = list(words[len(paths) :])
     options: list[str] = []
     left = list(paths)
     if verb != "fit" and left and _is_checkpoint(left[0]):
         options += ["--ckpt_path", left.pop(0)]
-    if left:
-        root = left.pop(0)
+    if verb == "predict":
+        return [*options, *_with_images(left, rest)]
+    if len(left) > 1:
+        takes = "one path, of images" if verb == "fit" else "a checkpoint or a run, and then a path of images"
+        raise ConfigError(
+            f"{first_of(paths, between=' ')}: {verb} takes {takes}; everything else has a name, see vitcli {verb} -h"
+        )
+    for root in left:
         given = {word.partition("=")[0] for word in rest}
         if verb == "fit" and not given & {"--data", "--config", "-c"}:
             options += ["--data", guess(root)]
-        options += ["--data.root", root]
-    if left:
-        takes = "one path, of images" if verb == "fit" else "a checkpoint or a run, and then a path of images"
-        raise ConfigError(f"{' '.join(paths)}: {verb} takes {takes}; everything else has a name, see vitcli {verb} -h")
+        options += [ROOT, root]
     return [*options, *rest]
+
+
+def _with_images(front: list[str], rest: list[str]) -> list[str]:
+    """The words of predict, in which all paths of images are one word behind ``--data.root``."""
+    before, after = [], rest
+    if not front and ROOT in rest:
+        place = rest.index(ROOT)
+        front = in_front(rest[place + 1 :])
+        before, after = rest[:place], rest[place + 1 + len(front) :]
+        if len(front) == 1 and not os.path.lexists(at_home(front[0])):
+            # a pattern, or a list in YAML
+            return rest
+    if not front:
+        return rest
+    kind = [UnlabelledData.__name__, *values(rest, "--data")][-1]
+    is_one = len(front) == 1 and kind.rpartition(".")[2] != UnlabelledData.__name__
+    return [*before, ROOT, front[0] if is_one else as_one(front), *after]
 
 
 def _is_checkpoint(word: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, ProgressBar
+from lightning.pytorch.callbacks import Callback, ProgressBar, Timer
+from torch import nn
 
 from vitcli.errors import ConfigError
 from vitcli.net.kernels.dense import has_bfloat16
@@ -33,11 +32,12 @@ CANNOT_WORK = {
 MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
 
 
-def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict[str, Any]:
+def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Callback]) -> dict[str, Any]:
     """What the Trainer is given beside what the config says of it, and what it is not given.
 
     Args:
         trainer: The config of the Trainer.
+        net: What is trained or used.
         root: Folder that holds the runs.
         own: Our callbacks; a progress bar is added where there is a terminal to draw it on.
 
@@ -58,6 +58,11 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
     for callback in given:
         if reason := CANNOT_WORK.get(type(callback).__name__):
             raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {reason}")
+    if trainer.max_time is not None and any(isinstance(callback, Timer) for callback in given):
+        raise ConfigError(
+            f"trainer.max_time {trainer.max_time}: has no effect beside a Timer in trainer.callbacks; leave one "
+            "of them out"
+        )
     if trainer.enable_checkpointing is False:
         raise ConfigError(
             "trainer.enable_checkpointing false: a run can be resumed and used by its last checkpoint, which is always "
@@ -67,6 +72,15 @@ def trainer_settings(trainer: Namespace, root: str, own: list[Callback]) -> dict
         raise ConfigError(
             "trainer.barebones true: leaves out checkpoints and metrics, which vitcli needs; leave it out"
         )
+    if isinstance(trainer.logger, bool):
+        raise ConfigError(
+            f"trainer.logger {str(trainer.logger).lower()}: metrics.csv is always written; name a logger to have "
+            "beside it, such as CSVLogger, or leave it out"
+        )
+    if trainer.sync_batchnorm and not any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules()
+    ):
+        raise ConfigError("trainer.sync_batchnorm true: the net has no batch norm; leave it out")
     shown = sys.stdout.isatty() if trainer.enable_progress_bar is None else trainer.enable_progress_bar
     own_bar = any(isinstance(callback, ProgressBar) for callback in given)
     if shown and not own_bar:
@@ -93,6 +107,12 @@ def is_slower_mixed(trainer: Namespace) -> bool:
     return on_cpu and str(trainer.precision) in MIXED and not has_bfloat16()
 
 
+def logger_names(trainer: Namespace) -> list[str]:
+    """The classes of the loggers that a trainer's config names."""
+    given = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
+    return [str(one.class_path).rpartition(".")[2] for one in given if isinstance(one, Namespace)]
+
+
 def take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
     """Take WandbLogger out of a trainer's config: it is built when the run's folder, which keeps its id, is known."""
     given = trainer.logger
@@ -101,26 +121,3 @@ def take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
     if wandb:
         trainer.logger = [one for one in listed if one not in wandb] or None
     return [one.init_args.as_dict() if one.get("init_args") else {} for one in wandb]
-
-
-def quieten() -> None:
-    """Silence what Lightning and its friends say about themselves, and nothing else."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # what a profiler or a summary that was asked for has to say
-    for name in ("callbacks.model_summary", "profilers.profiler"):
-        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.INFO)
-    # a line, as everything else that the user is told
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
-    for message in (
-        ".*instantiate_classes.*deprecated.*",
-        ".*`LightningCLI`'s args parameter.*",
-        ".*number of training batches .* is smaller than the logging interval.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
-        ".*does not have many workers.*",
-        "\\s*Unable to serialize instance.*",
-        ".*dataloader is not resumable.*",
-        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-        ".*lr_scheduler.step\\(\\).*before.*optimizer.step.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
@@ -13,7 +10,7 @@ from vitcli.data.module import SPLITS_OF_STAGE
 from vitcli.names import counted, quoted
 from vitcli.net.counts import macs, parameters
 from vitcli.run import Run
-from vitcli.table.row import read_rows
+from vitcli.table.rows import read_rows
 from vitcli.train.output.predictions import PredictionWriter
 
 if TYPE_CHECKING:
@@ -26,25 +23,15 @@ if TYPE_CHECKING:
 KEPT = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv", "config.yaml")
 
 
-def outcome(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None, before: int | None = None) -> list[str]:
-    """The last lines of a verb; validate and test also write their scores into the run's folder.
+def trained(trainer: pl.Trainer, run: Run, before: int | None = None) -> list[str]:
+    """What fit has reached, and where it lies.
 
     Args:
-        verb: fit, validate, test or predict.
         trainer: The trainer that has done it.
         run: The run.
-        checkpoint: The checkpoint that was used.
         before: Step of the run from which fit went on; None for a new run.
     """
-    if verb == "fit":
-        return _fit(trainer, run, before)
-    if verb == "predict":
-        return _table(trainer)
-    return _scores(verb, trainer, run, checkpoint)
-
-
-def _fit(trainer: pl.Trainer, run: Run, before: int | None) -> list[str]:
-    saver = next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
+    saver = best_of(trainer)
     best = saver.best_model_score
     reached = f", best {saver.monitor} {float(best):.4f}" if best is not None else ""
     epochs, steps = counted(trainer.current_epoch, "epoch"), counted(trainer.global_step, "step")
@@ -55,9 +42,17 @@ def _fit(trainer: pl.Trainer, run: Run, before: int | None) -> list[str]:
             f"nothing was trained: the run had its {epochs} already; for more, "
             f"vitcli fit --ckpt_path {quoted(run.folder)} --trainer.max_epochs {2 * max(1, trainer.current_epoch)}"
         )
-    if any(run.checkpoints.glob("*.ckpt")):
-        lines.append(f"next: vitcli test --ckpt_path {quoted(run.folder)}")
     return lines
+
+
+def what_next(run: Run) -> list[str]:
+    """The command that follows a training; none where there is nothing to test."""
+    return [f"next: vitcli test --ckpt_path {quoted(run.folder)}"] if any(run.checkpoints.glob("*.ckpt")) else []
+
+
+def best_of(trainer: pl.Trainer) -> ModelCheckpoint:
+    """What keeps the best checkpoint of a trainer."""
+    return next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
 
 
 def _why(trainer: pl.Trainer) -> str:
@@ -65,33 +60,31 @@ def _why(trainer: pl.Trainer) -> str:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             return f"; stopped early: {callback.monitor} was no better for {counted(callback.patience, 'epoch')}"
-        if isinstance(callback, Timer) and (callback.time_remaining() or 1) <= 0:
+        if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None and left <= 0:
             return "; stopped by trainer.max_time"
     return ""
 
 
-def _scores(verb: str, trainer: pl.Trainer, run: Run, checkpoint: Path | None) -> list[str]:
-    # seven digits, as many as a float32 has
-    scores = {key: float(f"{float(value):.7g}") for key, value in sorted(trainer.callback_metrics.items())}
-    path = run.scores(verb)
-    # JSON has no word for a number that is none, such as the AUROC of a single class
-    numbers = {key: None if math.isnan(value) else value for key, value in scores.items()}
-    path.write_text(json.dumps({"checkpoint": str(checkpoint), **numbers}, indent=2) + "\n", encoding="utf-8")
-    lines = [f"{key} {value:.6f}" for key, value in scores.items()]
-    table = _table(trainer) if verb == "test" else []
-    return [*lines, *table, f"scores: {path}"]
-
-
-def _table(trainer: pl.Trainer) -> list[str]:
-    writer = next(callback for callback in trainer.callbacks if isinstance(callback, PredictionWriter))  # type: ignore[attr-defined]
-    merged = writer.merged
-    assert merged is not None
-    earlier = [f"the earlier table is now {merged.kept}"] if merged.kept else []
-    rows = list(read_rows(writer.table)) if merged.rows == 1 else []
+def table_lines(trainer: pl.Trainer) -> list[str]:
+    """Where the table lies, how many images it holds and how many of them have no prediction."""
+    writer = predictions_of(trainer)
+    joined = writer.joined
+    if joined is None:
+        # there was no image
+        return []
+    earlier = [f"the earlier table is now {joined.kept}"] if joined.kept else []
+    rows = list(read_rows(writer.table)) if joined.rows == 1 else []
     alone = [f"{row.predicted} {row.confidence:.4f}" for row in rows if row.confidence is not None]
-    failed = f", {merged.errors} of them without a prediction (status=error), such as {merged.first_error}"
-    images = counted(merged.rows, "image") + (failed if merged.errors else "")
-    return [*earlier, f"table: {writer.table}", images, *alone]
+    failed = f", {joined.errors:,} of them without a prediction (status=error), such as {joined.first_error}"
+    images = counted(joined.rows, "image") + (failed if joined.errors else "")
+    many = f"too many images without a prediction: more than predictions.max_errors {writer.max_errors:g} of them"
+    last = [many] if writer.has_too_many_errors else []
+    return [*earlier, f"table: {writer.table}", images, *alone, *writer.sorted, *last]
+
+
+def predictions_of(trainer: pl.Trainer) -> PredictionWriter:
+    """The writer of a trainer's table."""
+    return next(callback for callback in trainer.callbacks if isinstance(callback, PredictionWriter))  # type: ignore[attr-defined]
 
 
 def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:

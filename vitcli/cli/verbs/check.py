@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,24 @@ from jsonargparse import ArgumentParser, Namespace
 
 import vitcli
 from vitcli.cli.exit import DONE, FINDINGS, ended
+from vitcli.cli.idle import refuse_idle, refuse_unused
 from vitcli.cli.parser_errors import known, one_line
+from vitcli.cli.words import in_front, split_off
 from vitcli.data import ImageData, UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.sheet import write_sheet
 from vitcli.errors import ConfigError, DataError
-from vitcli.images.check.findings import Finding, Health, examine
+from vitcli.images.check.findings import examine
+from vitcli.images.check.health import Finding, Health
 from vitcli.images.index.quarantine import write_quarantine
+from vitcli.images.source.pattern import is_pattern
+from vitcli.images.source.roots import as_one
 from vitcli.machine.atomic import replacing
 from vitcli.names import at_home, counted, printable
 from vitcli.run import RunOptions
 
+ROOT, LAYOUT = "--data.root", "--data"
 # of a table on screen, and of a class in a summary, in characters
 WIDTH = 120
 LONGEST = 24
@@ -51,9 +57,15 @@ def _check(words: Sequence[str]) -> int:
         raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
     root = Path(data.root)
     quarantine = at_home(config.quarantine) if config.quarantine else None
-    out = Path(at_home(config.out)) if config.out else Path(RunOptions().dir) / f"check-{root.stem or 'here'}"
+    name = (root.stem or "here") if root.exists() else "several"
+    out = Path(at_home(config.out)) if config.out else Path(RunOptions().dir) / f"check-{name}"
+    white = config.model.preprocess.white
+    if white is not None:
+        data.preprocess = replace(data.preprocess, white=white)
     parts = data.look_at_all()
-    health = examine(parts, data.source, data.max_pixels)
+    refuse_unused(words, data.unused)
+    groups = data.groups if isinstance(data, LabelledFiles) else None
+    health = examine(parts, data.source, data.max_pixels, data.preprocess.white, groups)
     out.mkdir(parents=True, exist_ok=True)
     written = [_write_json(out / "check.json", str(root), health)]
     if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
@@ -69,23 +81,21 @@ def _check(words: Sequence[str]) -> int:
 
 
 def _parse(words: Sequence[str]) -> Any:
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("root", nargs="?")
-    first.add_argument("--data.root", dest="data_root")
-    try:
-        told, _ = first.parse_known_args(list(words))
-    except argparse.ArgumentError as error:
-        raise ConfigError(f"{error.argument_name}: {error.message}") from error
-    # argparse takes a word with a space in it for a positional one, even behind dashes
-    stands_first = bool(words) and told.root == words[0] and not words[0].startswith("-")
-    root = told.root if stands_first else told.data_root
-    if root is None:
+    front = in_front(words)
+    # what decides on the other settings comes first, wherever it was typed
+    told, rest = split_off(words[len(front) :], (ROOT, LAYOUT))
+    roots = [as_one(front)] if len(front) > 1 else front or [value for name, value, _ in told if name == ROOT and value]
+    if not roots:
         raise ConfigError("ROOT is missing: name a folder of images, a zip or tar of one, or a table that lists them")
-    rest = list(words)[1:] if words[0] == root else list(words)
+    root = roots[-1]
+    layouts = [value for name, value, _ in told if name == LAYOUT and value]
+    if not layouts:
+        several = len(front) > 1 or is_pattern(at_home(root))
+        layouts = [UnlabelledData.__name__ if several else guess(root)]
     parser = _parser()
-    chosen = [] if any(word == "--data" or word.startswith("--data=") for word in rest) else ["--data", guess(root)]
     try:
-        config: Namespace = parser.parse_args([*chosen, *rest, "--data.root", root])
+        config: Namespace = parser.parse_args([LAYOUT, layouts[-1], ROOT, root, *rest])
+        refuse_idle("check", words[len(front) :], config)
         return parser.instantiate_classes(config)
     except argparse.ArgumentError as error:
         raise ConfigError(one_line(str(error), parser, words)) from error
@@ -95,6 +105,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="vitcli check", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--out", type=str | None, help="Folder for check.json and samples.png.")
     parser.add_argument("--quarantine", type=str | None, help="A list of images to leave out, to be written.")
+    parser.add_argument("--model.preprocess.white", type=int | None, help="Value of white above 8 bits.")
     parser.add_subclass_arguments(ImageData, "data")
     return parser
 

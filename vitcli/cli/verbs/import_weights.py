@@ -41,6 +41,8 @@ def _import(words: Sequence[str]) -> int:
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from error
     file, out, names = at_home(said.pop("file")), Path(at_home(said.pop("out"))), said.pop("classes")
+    for key in ("image_size", "patch_size"):
+        said[key] = _side_or_sides(key, said[key])
     pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
     classes = _names(names, pretrained.net.classes) if names else pretrained.classes
     if out.suffix != ".safetensors":
@@ -69,6 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--activation", choices=["gelu", "gelu_tanh", "quick_gelu"])
     parser.add_argument("--classes", help="a text file with a class name on each line")
     return parser
+
+
+def _side_or_sides(key: str, given: list[int] | None) -> int | list[int] | None:
+    """One number for a square, or height and width.
+
+    Raises:
+        ConfigError: More numbers.
+    """
+    if given is not None and len(given) > 2:
+        raise ConfigError(
+            f"--{key} {' '.join(map(str, given))}: more than two numbers; give a side, or height and width"
+        )
+    return given[0] if given is not None and len(given) == 1 else given
 
 
 def _names(path: str, count: int) -> tuple[str, ...]:

@@ -13,11 +13,17 @@ from torch.nn import functional as F
 
 from vitcli.net.kernels.half import is_mixed, mixed
 from vitcli.net.kernels.traced import is_recorded, seen_through
+from vitcli.net.kernels.undrawn import is_undrawn
 
 
 @final
 class Dense(nn.Linear):
     """torch's dense layer: (..., inputs) -> (..., outputs), with its names and its numbers."""
+
+    def reset_parameters(self) -> None:
+        """Draw weights as torch does, unless they are loaded next."""
+        if not is_undrawn():
+            super().reset_parameters()
 
     def forward(self, input: Float[Tensor, "*any inputs"]) -> Float[Tensor, "*any outputs"]:  # noqa: A002 -- torch's name
         """The product and the bias."""

@@ -100,10 +100,11 @@ class LossBar(TQDMProgressBar):
 
     def _bar(self, what: str, split: Split, *, position: int = 0, leave: bool = True) -> ImageBar:
         data: Batches = self.trainer.datamodule  # type: ignore[attr-defined]
-        labels = data.listing(split).labels
+        labels, done = data.listing(split).labels, data.done.get(split)
+        left = len(labels) - (0 if done is None else int(done.sum()))
         return ImageBar(
             batch=data.batch_size * self.trainer.world_size,
-            images=epoch_length(labels, data.sampler) if split == "train" else len(labels),
+            images=epoch_length(labels, data.sampler) if split == "train" else left,
             desc=what.lower(),
             position=position,
             disable=self.is_disabled,

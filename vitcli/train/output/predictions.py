@@ -1,46 +1,105 @@
-"""PredictionWriter: the table of predict and test, with the rows of all processes."""
+"""PredictionWriter: the table of predict, test and validate, with the rows of all processes, which no kill can lose."""
 
 from __future__ import annotations
 
-import math
-import os
-from dataclasses import replace
+import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
+import numpy as np
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from vitcli.answers.asked import Tta
 from vitcli.errors import ConfigError
-from vitcli.table.parts import Merged, PartWriter, merge
-from vitcli.table.row import Row
+from vitcli.images.sorting.place import By
+from vitcli.names import at_home, printable
+from vitcli.table.join import FEATURES, Joined
+from vitcli.table.work import Work, find
+from vitcli.train.output.bar import say
+from vitcli.train.output.depends import Images, depends_on
+from vitcli.train.output.entries import entries, numbers
+from vitcli.train.output.recount import LOGITS, recount
+from vitcli.train.output.sorting import Sorting
+from vitcli.train.output.table_options import Probabilities, TableOptions
+from vitcli.train.output.unfinished import Unfinished
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
-    from vitcli.data import Batch, Listing
+    from vitcli.data import ImageData
+    from vitcli.data.batches.datamodule import Split
+    from vitcli.train.classifier import Classifier
 
-NO_NUMBER = "the net's output is not a number; its weights are damaged, or the training has diverged"
+Plain = dict[str, Any]
+
+SPLIT_OF: dict[str, Split] = {"validate": "val", "test": "test", "predict": "predict"}
 
 
 @final
 class PredictionWriter(Callback):
-    """The table of predict, and of test: one row per file found, in natural order, each exactly once.
+    """The table of predict, test and validate: one row per file found, in natural order, each exactly once.
 
-    Rows are written as batches come, so that memory does not grow with the folder; every process writes a part,
-    and the parts are joined when all are done. A table that was there before is kept under another name.
+    Rows are on the disk as batches come, in a folder beside the table. The same command, started again after it was
+    stopped or killed, goes on behind the last batch. A table that was there before is kept under another name.
 
     Args:
-        path: Where the table goes; by default into the run's folder.
-        escape_formulas: Whether a cell that a spreadsheet would take for a formula begins with an apostrophe, which
-            read_rows takes away again.
+        path: Where the table goes: a file that ends in .csv, .jsonl or .parquet; by default into the run's folder.
+        escape_formulas: Whether a cell of CSV that a spreadsheet would take for a formula begins with an apostrophe,
+            which read_rows takes away again.
+        probabilities: all (one for each class), top (of the best classes only, with the label's probability and rank),
+            or auto: all of up to 100 classes.
+        top_k: How many of the best classes; null: 5.
+        features: Whether the pooled features are written too: a column of Parquet, else a .npy beside the table.
+        max_errors: The largest share of rows without a prediction, in [0, 1]; with more, the exit code is 3.
+        threshold: Of two classes, the probability from which on the second one is predicted, by predict.
+        temperature: By which predict divides the logits: a number, or auto for the one that was fitted on val.
+        tta: flip answers with the mean of the probabilities of each image and of its mirror image.
+        sort_into: A folder into whose folders, one for each class, predict puts the images; null: none.
+        sort_by: link (symbolic, with the whole path) or copy; an image inside of an archive is always written out.
+        unsure_below: Images of less confidence go into the folder ``unsure``.
+
+    Raises:
+        ConfigError: A number out of range.
     """
 
-    def __init__(self, path: str | None = None, escape_formulas: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | None = None,
+        escape_formulas: bool = False,
+        probabilities: Probabilities = "auto",
+        top_k: int | None = None,
+        features: bool = False,
+        max_errors: float = 0.5,
+        threshold: float | None = None,
+        temperature: float | Literal["auto"] = 1.0,
+        tta: Tta = "none",
+        sort_into: str | None = None,
+        sort_by: By = "link",
+        unsure_below: float | None = None,
+    ) -> None:
+        if not 0 <= max_errors <= 1:
+            raise ConfigError(f"predictions.max_errors {max_errors}: outside [0, 1]; give a share such as 0.5")
         self.path = path
-        self.escape_formulas = escape_formulas
-        self.merged: Merged | None = None
-        self._part: PartWriter | None = None
+        self.max_errors = max_errors
+        self.options = TableOptions(
+            escape_formulas=escape_formulas,
+            probabilities=probabilities,
+            top_k=top_k,
+            features=features,
+            threshold=threshold,
+            temperature=temperature,
+            tta=tta,
+        )
+        self.sorting = Sorting(None if sort_into is None else Path(at_home(sort_into)), sort_by, unsure_below)
+        self.sorted: list[str] = []
+        # the folder of the run, in which the same command goes on
+        self.run = ""
+        self.joined: Joined | None = None
+        self._depends: dict[str, Plain] = {}
+        self._on: Plain = {}
+        self._unfinished: Unfinished | None = None
 
     @property
     def table(self) -> Path:
@@ -49,107 +108,192 @@ class PredictionWriter(Callback):
             raise RuntimeError("the table has no path yet")
         return Path(self.path)
 
+    @property
+    def has_too_many_errors(self) -> bool:
+        """Whether more rows than ``max_errors`` allows have no prediction, once the table is written."""
+        return self.joined is not None and self.joined.errors > self.max_errors * self.joined.rows
+
+    def begun(self, table: Path, trainer: pl.Trainer, model: Classifier, data: ImageData, verb: str) -> Work | None:
+        """What earlier starts of the same command have left of a table; None if there is nothing.
+
+        Args:
+            table: Where it would be.
+            trainer: The trainer.
+            model: The net, with its weights.
+            data: The images, found.
+            verb: validate, test or predict.
+        """
+        if not _is_whole(trainer, verb):
+            return None
+        found = find(table, self.depends(table, trainer, model, data, verb))
+        return None if found.is_new else found.same
+
+    def check_sorting(self, trainer: pl.Trainer, model: Classifier, data: ImageData) -> None:
+        """Check that the images of predict can be sorted, where that is wished.
+
+        Raises:
+            ConfigError: They cannot.
+        """
+        if self.sorting.into is not None:
+            on = self.depends(self.table, trainer, model, data, "predict")
+            self.sorting.check(data, data.listing("predict"), on)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Look for rows that are kept, before the images that are left to do are dealt out."""
+        self._unfinished, self.joined, self.sorted = None, None, []
+        if stage not in SPLIT_OF:
+            return
+        model: Classifier = pl_module  # type: ignore[assignment]
+        data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
+        split, classes = SPLIT_OF[stage], model.classes
+        # only the first process knows the run and its folder, where several were started at once
+        self.path, self.options = trainer.strategy.broadcast((self.path, self.options))
+        widths = {FEATURES: model.net.dim} if self.options.features else {}
+        # scores count the images of earlier starts too
+        widths |= {LOGITS: len(classes)} if stage != "predict" else {}
+        unfinished = Unfinished(
+            self.table,
+            self.options.columns(classes),
+            widths,
+            Images(data.listing(split), classes),
+            is_whole=_is_whole(trainer, stage),
+        )
+        kept = b"", 0
+        if trainer.is_global_zero:
+            on = self.depends(self.table, trainer, model, data, stage)
+            self._depends.pop(stage, None)
+            self._on = on
+            for line in unfinished.look(on):
+                say(printable(line), sys.stdout)
+            kept = unfinished.kept.done(), unfinished.kept.largest
+        done, largest = trainer.strategy.broadcast(kept)
+        data.done[split] = np.frombuffer(done, dtype=np.bool_)
+        # a compiled net fills every batch up to the largest so far
+        model.largest_batch = max(model.largest_batch, largest)
+        model.asked = self.options.asked(stage)
+        self._unfinished = unfinished
+
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open this process's part."""
-        self._open(trainer, pl_module)
+        """Open this process's journal."""
+        self._begin(trainer)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open this process's part."""
-        self._open(trainer, pl_module)
+        """Open this process's journal."""
+        self._begin(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open this process's journal, unless it is fit that validates."""
+        self._begin(trainer)
+
+    def on_test_batch_start(
+        self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Count kept rows in the scores of the test, before its first batch."""
+        self._recount(trainer, pl_module, batch_idx, "test")
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Count kept rows in the scores of validate, before its first batch."""
+        self._recount(trainer, pl_module, batch_idx, "val")
 
     def on_predict_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Write a batch of predict."""
-        self._write(trainer.datamodule.listing("predict"), pl_module.classes, outputs, batch)  # type: ignore[attr-defined]
+        """Write a batch of predict; after SIGTERM, end, as Lightning does itself in validate and test only."""
+        self._write(trainer, "predict", outputs, batch)
+        if trainer.received_sigterm:
+            raise SIGTERMException
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Write a batch of test."""
-        self._write(trainer.datamodule.listing("test"), pl_module.classes, outputs, batch)  # type: ignore[attr-defined]
+        self._write(trainer, "test", outputs, batch)
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Write a batch of validate."""
+        self._write(trainer, "val", outputs, batch)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Join the parts."""
+        """Join the journals."""
         self._finish(trainer)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Join the parts."""
+        """Join the journals."""
+        self._finish(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Join the journals, unless it is fit that validates."""
         self._finish(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Keep what was written so far, under the part's name."""
-        if self._part is not None:
-            self._part.close()
+        """Keep what was written so far."""
+        unfinished, self._unfinished = self._unfinished, None
+        if unfinished is None:
+            return
+        # the trainer may be used again, for a fit that validates on all images
+        trainer.datamodule.done.clear()  # type: ignore[attr-defined]
+        if unfinished.abandon() and trainer.is_global_zero:
+            where = unfinished.work.folder
+            say(printable(f"rows so far are kept in {where}; the same command goes on with them"), sys.stderr)
 
-    def _open(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        # only the first process knows the run's folder, where several were started at once
-        self.path = trainer.strategy.broadcast(self.path)
-        self._part = PartWriter(
-            self._part_path(trainer.global_rank), pl_module.classes, escape_formulas=self.escape_formulas
-        )
+    def depends(self, table: Path, trainer: pl.Trainer, model: Classifier, data: ImageData, verb: str) -> Plain:
+        """What a table depends on, in plain values; the weights are looked at once, before the verb begins.
 
-    def _part_path(self, rank: int) -> Path:
-        return self.table.with_name(f"{self.table.name}.part-{rank}")
+        Args:
+            table: Its path.
+            trainer: The trainer.
+            model: The net, with its weights.
+            data: The images, found.
+            verb: validate, test or predict.
+        """
+        if verb not in self._depends:
+            self._depends[verb] = depends_on(trainer, model, data, SPLIT_OF[verb])
+        told: Plain = json.loads(json.dumps(self._depends[verb] | self.options.plan(table, model.classes, verb)))
+        return told
 
-    def _write(self, listing: Listing, classes: tuple[str, ...], outputs: Tensor, batch: Batch) -> None:
-        part = self._part
-        assert part is not None
-        rows = dict(self._errors(listing, classes, batch)) | dict(self._images(listing, classes, outputs, batch))
-        for index in sorted(rows):
-            part.write(index, rows[index])
-        part.flush()
+    def _begin(self, trainer: pl.Trainer) -> None:
+        unfinished = self._unfinished
+        if unfinished is None:
+            return
+        begun = unfinished.begin(self.run) if trainer.is_global_zero else (Path(), 0, "")
+        unfinished.open(trainer.global_rank, *trainer.strategy.broadcast(begun))
 
-    def _images(self, listing: Listing, classes: tuple[str, ...], outputs: Tensor, batch: Batch) -> Any:
-        positions, sizes = batch["index"].tolist(), batch["size"].tolist()
-        for index, (height, width), probabilities in zip(positions, sizes, outputs.tolist(), strict=True):
-            known = Row(listing.paths[index], _label(listing, classes, index), width=width, height=height)
-            if not all(map(math.isfinite, probabilities)):
-                yield index, replace(known, status="error", error=NO_NUMBER)
-                continue
-            confidence = max(probabilities)
-            yield (
-                index,
-                replace(
-                    known,
-                    predicted=classes[probabilities.index(confidence)],
-                    confidence=confidence,
-                    probabilities=tuple(probabilities),
-                ),
-            )
+    def _recount(self, trainer: pl.Trainer, model: Classifier, batch: int, split: Split) -> None:
+        if self._unfinished is not None and batch == 0 and trainer.is_global_zero:
+            data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
+            recount(model, split, self._unfinished.kept, data.listing(split).labels, data.batch_size)
 
-    def _errors(self, listing: Listing, classes: tuple[str, ...], batch: Batch) -> Any:
-        for index, reason in batch["errors"]:
-            label = _label(listing, classes, index)
-            yield index, Row(path=listing.paths[index], label=label, status="error", error=reason)
+    def _write(self, trainer: pl.Trainer, split: Split, answers: Any, batch: Any) -> None:
+        if self._unfinished is None:
+            return
+        listing = trainer.datamodule.listing(split)  # type: ignore[attr-defined]
+        threshold = self.options.threshold if split == "predict" else None
+        found = entries(batch, answers, listing, self._unfinished.columns, threshold)
+        wanted = {name: answers[name] for name in self._unfinished.widths}
+        self._unfinished.write(found, numbers(batch, found, wanted))
 
     def _finish(self, trainer: pl.Trainer) -> None:
-        assert self._part is not None
-        self._part.close()
-        trainer.strategy.barrier("parts written")
+        unfinished = self._unfinished
+        if unfinished is None:
+            return
+        unfinished.close()
+        trainer.strategy.barrier("rows written")
         if trainer.is_global_zero:
-            self.merged = merge([self._part_path(rank) for rank in range(trainer.world_size)], self.table)
-        trainer.strategy.barrier("parts joined")
+            self.joined = unfinished.join(escape_formulas=self.options.escape_formulas)
+            if trainer.state.fn == "predict":
+                listing = trainer.datamodule.listing("predict")  # type: ignore[attr-defined]
+                self.sorted = self.sorting.sort(unfinished.table, listing, unfinished.columns.classes, self._on)
+        trainer.strategy.barrier("rows joined")
+        self._unfinished = None
+        trainer.datamodule.done.clear()  # type: ignore[attr-defined]
 
 
-def _label(listing: Listing, classes: tuple[str, ...], index: int) -> str:
-    label = listing.labels[index]
-    return classes[label] if label >= 0 else ""
-
-
-def check_table(path: str) -> None:
-    """Check that a table can be written at a path, before anything is predicted for it.
-
-    Raises:
-        ConfigError: It is a folder, asks for another format, or lies where nothing can be written.
-    """
-    table = Path(path)
-    if table.is_dir():
-        raise ConfigError(
-            f"predictions.path {path}: is a folder; name a file in it, such as {table / 'predictions.csv'}"
-        )
-    if table.suffix not in ("", ".csv"):
-        raise ConfigError(f"predictions.path {path}: tables are written as CSV; let the name end in .csv")
-    parent = next(folder for folder in table.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"predictions.path {path}: nothing can be written in {parent}; name another place")
+def _is_whole(trainer: pl.Trainer, verb: str) -> bool:
+    """Whether all images are to be predicted, and not some batches only to try something."""
+    limit: Any = getattr(trainer, f"limit_{SPLIT_OF[verb]}_batches")
+    # 1 is one batch
+    return isinstance(limit, float) and limit == 1.0

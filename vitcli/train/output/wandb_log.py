@@ -72,6 +72,9 @@ def wandb_logger(run: Run | None, options: dict[str, Any]) -> PatientWandbLogger
     # offline runs cannot upload checkpoints, and Lightning refuses to be asked
     if getattr(experiment, "offline", False):
         options["log_model"] = False
+    elif url := getattr(experiment, "url", None):
+        # wandb says nothing itself
+        print(f"wandb: {url}", flush=True)
     return PatientWandbLogger(**options, experiment=experiment)
 
 

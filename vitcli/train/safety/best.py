@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from vitcli.errors import ConfigError
+
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
@@ -29,6 +31,9 @@ class BestCheckpoint(ModelCheckpoint):
         filename: Name of the file, without its ending.
         enable_version_counter: Whether a file of that name is kept beside the new one.
         **options: What ModelCheckpoint takes.
+
+    Raises:
+        ConfigError: save_last, which is not ModelCheckpoint's here, or several files of one name.
     """
 
     def __init__(
@@ -39,6 +44,16 @@ class BestCheckpoint(ModelCheckpoint):
         enable_version_counter: bool = False,
         **options: Any,
     ) -> None:
+        if (wish := options.get("save_last")) is not None:
+            raise ConfigError(
+                f"checkpoint.save_last {str(wish).lower()}: last.ckpt is always kept, to go on from; leave it out"
+            )
+        count = options.get("save_top_k", 1)
+        if count not in (0, 1) and "{" not in (filename or "{") and not enable_version_counter:
+            raise ConfigError(
+                f"checkpoint.save_top_k {count}: all would be called {filename}.ckpt, and only the latest kept; "
+                "let checkpoint.filename tell them apart, such as best-{epoch}"
+            )
         super().__init__(
             monitor=monitor,
             mode=direction(monitor) if mode == "auto" else mode,
