@@ -19,19 +19,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from vitcli.cli.exit import DONE, FINDINGS
 from vitcli.cli.idle import refuse_idle, refuse_unused
 from vitcli.cli.parser_errors import one_line
-from vitcli.cli.trainer.about import about
 from vitcli.cli.trainer.accepted import WhenAccepted
-from vitcli.cli.trainer.afterwards import (
-    ReportOptions,
-    Split,
-    can_score,
-    evaluated,
-    report,
-    score_best,
-    scores_of,
-    to_wandb,
-    write_scores,
-)
+from vitcli.cli.trainer.afterwards import ReportOptions
 from vitcli.cli.trainer.arguments import (
     Arguments,
     base_configs,
@@ -40,11 +29,12 @@ from vitcli.cli.trainer.arguments import (
 )
 from vitcli.cli.trainer.asking import settle
 from vitcli.cli.trainer.conflicts import honour, repeated
+from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
 from vitcli.cli.trainer.imports import check_imports
 from vitcli.cli.trainer.left_out import left_out_lines, show_images
 from vitcli.cli.trainer.quiet import in_our_words
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, logger_names, take_wandb, trainer_settings
-from vitcli.cli.trainer.summary import best_of, describe, table_lines, trained, what_next
+from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unfinished_run import unfinished_run
 from vitcli.cli.trainer.whole_help import HelpAll
 from vitcli.data import ImageData
@@ -224,72 +214,18 @@ class Cli(LightningCLI):
         """
         if self.verb == "fit":
             self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
-            self._after_fit()
+            after_fit(self)
         elif self.verb == "predict":
             self.trainer.predict(self.model, self.datamodule, return_predictions=False)
-            self._tell(table_lines(self.trainer))
-            self._report_predictions()
+            after_predict(self)
         else:
             getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
-            self._after_scoring()
+            after_scoring(self)
         too_many = self.verb != "fit" and self.config_init.predictions.has_too_many_errors
         return FINDINGS if too_many else DONE
 
-    def _after_fit(self) -> None:
-        """Tell what was reached; score the best checkpoint, which takes one more validation, and report."""
-        trainer, run = self.trainer, self.run
-        if run is not None:
-            before = int(self.saved.get("global_step", 0)) if self.continued is not None else None
-            self._tell(trained(trainer, run, before))
-            self._about(run)
-        best = Path(trainer.strategy.broadcast(best_of(trainer).best_model_path))
-        if best.is_file() and can_score(trainer, self.datamodule):
-            scores = score_best(trainer, self.model, self.datamodule, best)
-            self._evaluate("val", scores, best, int(read_checkpoint(best)["global_step"]), told=False)
-        if run is not None:
-            self._tell(what_next(run))
-
-    def _after_scoring(self) -> None:
-        scores = scores_of(self.trainer)
-        split: Split = "test" if self.verb == "test" else "val"
-        self._evaluate(split, scores, self.checkpoint, int(self.saved.get("global_step", 0)))
-
-    def _evaluate(
-        self, split: Split, scores: dict[str, float], checkpoint: Path | None, step: int, *, told: bool = True
-    ) -> None:
-        """Numbers with intervals and the report, from the table that was written."""
-        if (run := self.run) is None:
-            return
-        outcome = evaluated(run, split, self.config_init.predictions, scores)
-        if outcome is None:
-            self._tell([f"{key} {value:.6f}" for key, value in scores.items()])
-            return
-        if told:
-            self._tell([*outcome.lines, *table_lines(self.trainer)])
-        write_scores(run.scores(split), checkpoint, step, outcome)
-        to_wandb(self.trainer, outcome)
-        if told:
-            self._tell([f"scores: {run.scores(split)}"])
-        if self.config_init.report.is_wanted(self.verb):
-            self._tell([f"report: {report(run, outcome)}"])
-
-    def _report_predictions(self) -> None:
-        if self.run is not None and self.config_init.report.is_wanted("predict"):
-            outcome = evaluated(self.run, "predict", self.config_init.predictions, {})
-            self._tell([f"report: {report(self.run, outcome)}"] if outcome is not None else [])
-
-    def _about(self, run: Run) -> None:
-        about(
-            ["fit", *self.arguments.words],
-            self.trainer,
-            self.model,
-            self.datamodule,
-            config=self._plain_config(),
-            parser=self.parser,
-            pace=self.pace,
-        ).write(run.about)
-
-    def _tell(self, lines: Sequence[str]) -> None:
+    def tell(self, lines: Sequence[str]) -> None:
+        """Print lines, in the first process alone."""
         if self.run is not None and lines:
             # names of classes and files may hold anything
             print("\n".join(map(printable, lines)), flush=True)
@@ -377,7 +313,8 @@ class Cli(LightningCLI):
             keep_previous(path)
         path.write_text(text, encoding="utf-8")
 
-    def _plain_config(self) -> dict[str, Any]:
+    def plain_config(self) -> dict[str, Any]:
+        """The whole config in the types of a config file."""
         config: dict[str, Any] = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
         return config
 
@@ -392,7 +329,7 @@ class Cli(LightningCLI):
             return loggers
         self.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
         for logger in loggers if self.config.trainer.enable_autolog_hparams else ():
-            logger.log_hyperparams(self._plain_config())
+            logger.log_hyperparams(self.plain_config())
         return [*loggers, self.curves]
 
     def _say_what(self) -> None:
