@@ -123,6 +123,13 @@ def test_a_table_of_predicted_classes_alone_has_its_confusion(tmp_path: Path):
     assert (told.log_loss, told.expected_error, told.auroc, told.binary, told.doubtful) == (None, None, None, None, ())
 
 
+def test_a_single_class_has_no_agreement_beyond_chance(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("label,predicted\na,a\na,a\n")
+    told = evaluate(read_scored(tmp_path / "t.csv"), tables=["t"])
+    assert (told.kappa, told.matthews) == (None, None)
+    assert told.accuracy.value == 1
+
+
 def test_the_same_table_gives_the_same_numbers_and_another_seed_other_intervals():
     table = scored(100, 3)
     first, again, other = (evaluate(table, tables=["t"], seed=seed, resamples=100) for seed in (0, 0, 1))

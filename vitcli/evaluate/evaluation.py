@@ -187,8 +187,8 @@ class Evaluation:
         weighted: The same, weighted by support.
         auroc: Mean one-vs-rest area (macro); of two classes that of the positive one.
         average_precision: Likewise.
-        kappa: Cohen's kappa.
-        matthews: Matthews correlation coefficient.
+        kappa: Cohen's kappa; None of a single class, with which everything agrees.
+        matthews: Matthews correlation coefficient; None likewise.
         per_class: A row a class, in their order.
         confusion: Images by label (row) and predicted class (column).
         calibration: As the table is; None if it has no probabilities of all classes.
@@ -222,8 +222,8 @@ class Evaluation:
     weighted: dict[str, Estimate]
     auroc: Estimate | None
     average_precision: Estimate | None
-    kappa: Estimate
-    matthews: Estimate
+    kappa: Estimate | None
+    matthews: Estimate | None
     per_class: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     calibration: Calibration | None
