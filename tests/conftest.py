@@ -59,6 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "programs" not in getattr(item, "fixturenames", ()))
 
 
+@pytest.fixture(autouse=True)
+def hears_ctrl_c() -> Iterator[None]:
+    """Lightning ignores Ctrl-C for good when it has met one, and the next test of this process would have none."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real photos; the test is skipped, visibly, where there is none."""
