@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, final
 
-from vitcli.machine.atomic import replacing
+from vitcli.machine.atomic import write_json
 
 SCHEMA_VERSION = 1
 
@@ -64,9 +64,7 @@ class About:
 
     def write(self, file: Path) -> None:
         """Write it as JSON, which has an escape for the bytes of a name that is not UTF-8."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
-        with replacing(file) as part:
-            part.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+        write_json(file, {"schema_version": SCHEMA_VERSION, **asdict(self)})
 
     @classmethod
     def read(cls, file: Path) -> Self | None:

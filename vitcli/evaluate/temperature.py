@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from vitcli.errors import ConfigError
-from vitcli.evaluate.origin import kept_temperature
+from vitcli.evaluate.calibration import fit_temperature
+from vitcli.evaluate.origin import find_origin, kept_temperature
+from vitcli.evaluate.read import read_scored
 from vitcli.names import quoted
 from vitcli.run import Run
 
@@ -33,3 +35,14 @@ def fitted_temperature(run: Run | None, step: int, key: str = "temperature") -> 
             f"of step {step}; run vitcli validate with it first"
         )
     return known
+
+
+def temperature_of(run: Run) -> float | None:
+    """The temperature that a run keeps with the numbers of its val images, or that fits them; None without any."""
+    kept = kept_temperature(run)
+    if kept is not None or not any(run.folder.glob("predictions.val.*")):
+        return kept
+    val = read_scored(find_origin(str(run.folder), "val").table)
+    if val.probabilities is None or not val.is_scored.any():
+        return None
+    return fit_temperature(val.probabilities[val.is_scored], val.labels[val.is_scored])

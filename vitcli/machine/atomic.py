@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -22,6 +24,22 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, allow_nan: bool = True) -> None:
+    """Write JSON to be read by people too; names that are no UTF-8 are written with backslashes.
+
+    Args:
+        path: The file, which is there as a whole or not at all.
+        content: What it says.
+        allow_nan: Whether numbers may be none, for which JSON has no word.
+
+    Raises:
+        ValueError: A number is none and may not be.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=allow_nan)
+    with replacing(path) as part:
+        part.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def keep_previous(path: Path) -> Path | None:

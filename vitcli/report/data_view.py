@@ -11,7 +11,7 @@ from PIL import Image
 from vitcli.names import counted, printable
 from vitcli.report.charts import scores
 from vitcli.report.charts.easel import Charts
-from vitcli.report.material import Material
+from vitcli.report.material import PARTS, Material
 from vitcli.report.pictures import address
 from vitcli.report.view import DataView
 
@@ -21,7 +21,6 @@ CLASSES = 1000
 # pixels: as wide as the page
 SAMPLES_WIDTH = 1040
 SAMPLES_QUALITY = 60
-PARTS = ("train", "val", "test")
 
 
 def view_data(material: Material, charts: Charts) -> DataView:

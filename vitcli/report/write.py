@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from vitcli.errors import ConfigError, DataError
-from vitcli.evaluate.calibration import fit_temperature
 from vitcli.evaluate.evaluate import evaluate
 from vitcli.evaluate.evaluation import Evaluation
-from vitcli.evaluate.origin import find_origin, kept_temperature
+from vitcli.evaluate.origin import find_origin
 from vitcli.evaluate.read import read_scored
 from vitcli.evaluate.scored import Scored
+from vitcli.evaluate.temperature import temperature_of
 from vitcli.machine.atomic import replacing
 from vitcli.names import counted
 from vitcli.report import gallery
@@ -106,17 +106,6 @@ def evaluated(material: Material) -> Evaluation:
         fit_temperature=origin.split == "val",
         seen=material.trained_on,
     )
-
-
-def temperature_of(run: Run) -> float | None:
-    """The temperature that a run keeps with the numbers of its val images, or that fits them; None without any."""
-    kept = kept_temperature(run)
-    if kept is not None or not any(run.folder.glob("predictions.val.*")):
-        return kept
-    val = read_scored(find_origin(str(run.folder), "val").table)
-    if val.probabilities is None or not val.is_scored.any():
-        return None
-    return fit_temperature(val.probabilities[val.is_scored], val.labels[val.is_scored])
 
 
 def _other(typed: str, split: str | None, columns: Mapping[str, str] | None) -> tuple[Material, Evaluation]:

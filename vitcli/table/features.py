@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self, final
+from typing import final
+
+from vitcli.table.streamed import StreamedFile
 
 MAGIC = b"\x93NUMPY\x01\x00"
 # of the header, with its length, as numpy.lib.format asks for
@@ -18,7 +18,7 @@ def features_of(table: Path) -> Path:
 
 
 @final
-class FeaturesWriter:
+class FeaturesWriter(StreamedFile):
     """float32 (rows, width) as .npy, row by row (numpy.lib.format, version 1.0), without NumPy.
 
     Args:
@@ -31,24 +31,12 @@ class FeaturesWriter:
         about = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {width}), }}"
         fill = -(len(MAGIC) + 2 + len(about) + 1) % ALIGNED
         header = f"{about}{' ' * fill}\n".encode("latin1")
-        self.file: IO[bytes] = path.open("wb")
+        super().__init__(path)
         self.file.write(MAGIC + len(header).to_bytes(2, "little") + header)
 
     def write(self, features: bytes) -> None:
         """Append a row: float32, little-endian."""
         self.file.write(features)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self.close()
-        with suppress(OSError):
-            self.file.close()
-
-    def close(self) -> None:
-        """Write what is left, down to the disk."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+    def end(self) -> None:
+        """Nothing: the header says how many rows there are."""

@@ -5,23 +5,24 @@ from __future__ import annotations
 import io
 import json
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Self, final
+from typing import final
 
 from vitcli.errors import DataError
 from vitcli.names import extension
 from vitcli.table.columns import FEATURES, Value, kind
 from vitcli.table.csv_rows import RowWriter, to_cell
+from vitcli.table.streamed import StreamedFile
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 # values that are kept until they are a row group of Parquet
 GROUP = 250_000
 
 
-class TableWriter(ABC):
+class TableWriter(StreamedFile):
     """A table in a file, row by row; memory does not grow with it.
 
     Args:
@@ -30,8 +31,8 @@ class TableWriter(ABC):
     """
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
+        super().__init__(path)
         self.names = list(names)
-        self.file: IO[bytes] = path.open("wb")
 
     @abstractmethod
     def write(self, values: Sequence[Value], features: bytes = b"") -> None:
@@ -41,26 +42,6 @@ class TableWriter(ABC):
             values: One for each name.
             features: float32, little-endian; for a format that has a column of them.
         """
-
-    @abstractmethod
-    def end(self) -> None:
-        """Write what comes last in the file."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self.close()
-        with suppress(OSError):
-            self.file.close()
-
-    def close(self) -> None:
-        """Write what is left, down to the disk."""
-        self.end()
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
 
 
 @final

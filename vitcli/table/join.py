@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import final
 
 from vitcli.machine.atomic import keep_previous
+from vitcli.table.columns import FEATURES
 from vitcli.table.features import FeaturesWriter, features_of
 from vitcli.table.formats import format_of, open_table
 from vitcli.table.kept import Kept
-
-# what a row has beside its values
-FEATURES = "features"
 
 
 @final

@@ -17,9 +17,8 @@ from vitcli.evaluate.read import read_scored
 from vitcli.evaluate.scored import Scored
 from vitcli.machine.atomic import replacing
 from vitcli.run import Run
-from vitcli.train.output.predictions import PredictionWriter
+from vitcli.train.output.predictions import PredictionWriter, is_whole
 from vitcli.train.output.wandb_log import PatientWandbLogger
-from vitcli.weights.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -88,12 +87,12 @@ class Outcome:
 
 def can_score(trainer: pl.Trainer, data: ImageData) -> bool:
     """Whether a training can end by scoring all images of val."""
-    limit: Any = trainer.limit_val_batches
-    is_whole = isinstance(limit, float) and limit == 1.0
-    return is_whole and not getattr(trainer, "fast_dev_run", False) and len(data.listing("val")) > 0
+    return (
+        is_whole(trainer, "validate") and not getattr(trainer, "fast_dev_run", False) and len(data.listing("val")) > 0
+    )
 
 
-def score_best(trainer: pl.Trainer, model: Classifier, data: ImageData, best: Path) -> dict[str, float]:
+def score_best(trainer: pl.Trainer, model: Classifier, data: ImageData, best: Mapping[str, Any]) -> dict[str, float]:
     """Validate with the weights of the best checkpoint, in every process; the table is written on the way.
 
     Nothing of it is logged: the curves of a training are those of its epochs.
@@ -102,9 +101,9 @@ def score_best(trainer: pl.Trainer, model: Classifier, data: ImageData, best: Pa
         trainer: That has trained.
         model: The classifier, which takes the weights.
         data: Its images.
-        best: The checkpoint.
+        best: Content of the checkpoint.
     """
-    model.load_state_dict(read_checkpoint(best)["state_dict"])
+    model.load_state_dict(best["state_dict"])
     loggers, trainer.loggers = trainer.loggers, []
     try:
         trainer.validate(model, data, verbose=False)

@@ -35,8 +35,9 @@ def after_fit(cli: Cli) -> None:
     # on several machines without a common disk, one alone has it
     is_everywhere = trainer.strategy.reduce_boolean_decision(best.is_file(), all=True)
     if is_everywhere and can_score(trainer, cli.datamodule):
-        scores = score_best(trainer, cli.model, cli.datamodule, best)
-        _evaluate(cli, "val", scores, best, int(read_checkpoint(best)["global_step"]), told=False)
+        saved = read_checkpoint(best)
+        scores = score_best(trainer, cli.model, cli.datamodule, saved)
+        _evaluate(cli, "val", scores, best, int(saved["global_step"]), told=False)
     if run is not None:
         cli.tell(what_next(run))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from vitcli.images.check.health import Finding, Health
 from vitcli.images.index.quarantine import write_quarantine
 from vitcli.images.source.pattern import is_pattern
 from vitcli.images.source.roots import as_one
-from vitcli.machine.atomic import replacing
+from vitcli.machine.atomic import write_json
 from vitcli.names import at_home, counted, printable
 from vitcli.run import RunOptions
 
@@ -121,10 +120,7 @@ def _write_sheet(data: LabelledFiles, file: Path) -> bool:
 
 def _write_json(path: Path, root: str, health: Health) -> Path:
     content = {"root": root, "vitcli_version": vitcli.__version__, **asdict(health)}
-    # names that are no UTF-8 are written with backslashes
-    text = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    with replacing(path) as part:
-        part.write_bytes(text + b"\n")
+    write_json(path, content)
     return path
 
 

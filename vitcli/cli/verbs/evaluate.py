@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, final
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError
 from vitcli.evaluate.as_json import plain, to_json
 from vitcli.evaluate.binary import WISHED, Costs
-from vitcli.evaluate.calibration import fit_temperature
 from vitcli.evaluate.compare import Comparison, compare
 from vitcli.evaluate.doubtful import doubtful
 from vitcli.evaluate.evaluate import evaluate
 from vitcli.evaluate.lines import comparison_lines, lines
-from vitcli.evaluate.origin import SPLITS, Origin, find_origin, kept_temperature, trained_on
+from vitcli.evaluate.origin import SPLITS, Origin, find_origin, trained_on
 from vitcli.evaluate.read import read_scored
 from vitcli.evaluate.scored import Scored
+from vitcli.evaluate.temperature import temperature_of
 from vitcli.evaluate.together import together
-from vitcli.machine.atomic import replacing
+from vitcli.machine.atomic import write_json
 from vitcli.names import at_home, counted, printable
-
-
-@final
-class _Parser(argparse.ArgumentParser):
-    """argparse exits by itself on an unknown option, whatever it is told."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see vitcli evaluate -h")
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -84,7 +75,8 @@ def _evaluate(words: Sequence[str]) -> int:
     if quarantine is not None:
         said.append(_quarantine(tables, origins, seen, quarantine))
     if out is not None:
-        _write_json(out, content)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, content, allow_nan=False)
         said.append(f"scores: {out}")
     # names of classes and files may hold anything
     print("\n".join(map(printable, said)))
@@ -92,7 +84,7 @@ def _evaluate(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="vitcli evaluate", exit_on_error=False, add_help=False, allow_abbrev=False)
+    parser = PlainParser(prog="vitcli evaluate", exit_on_error=False, add_help=False, allow_abbrev=False)
     parser.add_argument("tables", nargs="+", metavar="TABLE")
     parser.add_argument("--compare")
     parser.add_argument("--split", choices=SPLITS)
@@ -157,14 +149,7 @@ def _temperature(typed: float | None, origins: Sequence[Origin]) -> float | None
     origin = origins[0]
     if typed is not None or len(origins) > 1 or origin.run is None or origin.split != "test":
         return typed
-    kept = kept_temperature(origin.run)
-    if kept is not None or not any(origin.run.folder.glob("predictions.val.*")):
-        return kept
-    val = read_scored(find_origin(str(origin.run.folder), "val").table)
-    scored = val.is_scored
-    if val.probabilities is None or not scored.any():
-        return None
-    return fit_temperature(val.probabilities[scored], val.labels[scored])
+    return temperature_of(origin.run)
 
 
 def _compare(origin: Origin, scored: Scored, other: str, columns: dict[str, str]) -> Comparison:
@@ -197,10 +182,3 @@ def _names(path: str) -> list[str]:
     """The names that a path of a table may have on disk: bytes that are not UTF-8 stand there with backslashes."""
     raw = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
     return list(dict.fromkeys((path, raw)))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
-    with replacing(path) as part:
-        part.write_bytes(text + b"\n")

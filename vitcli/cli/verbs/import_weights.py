@@ -5,21 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, final
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.names import at_home, printable, quoted
 from vitcli.weights import save_tensors
 from vitcli.weights.open import open_pretrained
-
-
-@final
-class _Parser(argparse.ArgumentParser):
-    """argparse exits by itself on an unknown option, whatever it is told."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see vitcli import -h")
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -59,7 +51,7 @@ def _import(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="vitcli import", exit_on_error=False, add_help=False, allow_abbrev=False)
+    parser = PlainParser(prog="vitcli import", exit_on_error=False, add_help=False, allow_abbrev=False)
     parser.add_argument("file")
     parser.add_argument("--out", required=True)
     parser.add_argument("--source", choices=["auto", "timm", "torchvision", "vit_pytorch"])

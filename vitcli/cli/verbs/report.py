@@ -5,19 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, final
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError
 from vitcli.names import at_home, printable
-
-
-@final
-class _Parser(argparse.ArgumentParser):
-    """argparse exits by itself on a mistake, whatever it is told."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message.removeprefix('argument ')}; see vitcli report -h")
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -59,7 +51,7 @@ def _report(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="vitcli report", add_help=False, allow_abbrev=False)
+    parser = PlainParser(prog="vitcli report", add_help=False, allow_abbrev=False)
     parser.add_argument("source", metavar="RUN|TABLE")
     parser.add_argument("--compare", nargs="+", action="append")
     parser.add_argument("--split", choices=["val", "test"])

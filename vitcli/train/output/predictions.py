@@ -15,7 +15,8 @@ from vitcli.answers.asked import Tta
 from vitcli.errors import ConfigError
 from vitcli.images.sorting.place import By
 from vitcli.names import at_home, printable
-from vitcli.table.join import FEATURES, Joined
+from vitcli.table.columns import FEATURES
+from vitcli.table.join import Joined
 from vitcli.table.work import Work, find
 from vitcli.train.output.bar import say
 from vitcli.train.output.depends import Images, depends_on
@@ -123,7 +124,7 @@ class PredictionWriter(Callback):
             data: The images, found.
             verb: validate, test or predict.
         """
-        if not _is_whole(trainer, verb):
+        if not is_whole(trainer, verb):
             return None
         found = find(table, self.depends(table, trainer, model, data, verb))
         return None if found.is_new else found.same
@@ -156,7 +157,7 @@ class PredictionWriter(Callback):
             self.options.columns(classes),
             widths,
             Images(data.listing(split), classes),
-            is_whole=_is_whole(trainer, stage),
+            is_whole=is_whole(trainer, stage),
         )
         kept = b"", 0
         if trainer.is_global_zero:
@@ -292,7 +293,7 @@ class PredictionWriter(Callback):
         trainer.datamodule.done.clear()  # type: ignore[attr-defined]
 
 
-def _is_whole(trainer: pl.Trainer, verb: str) -> bool:
+def is_whole(trainer: pl.Trainer, verb: str) -> bool:
     """Whether all images are to be predicted, and not some batches only to try something."""
     limit: Any = getattr(trainer, f"limit_{SPLIT_OF[verb]}_batches")
     # 1 is one batch
