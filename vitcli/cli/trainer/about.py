@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 
 from vitcli.about import About, changed_settings
 from vitcli.cli.versions import versions
-from vitcli.net.counts import macs, parameters
+from vitcli.net.counts import parameters
 from vitcli.train.output.pace import Pace
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def about(
     config: Mapping[str, Any],
     parser: ArgumentParser,
     pace: Pace,
+    effort: int | None,
 ) -> About:
-    """What is known of a training at its end; it takes a second, as the multiply-accumulates are counted.
+    """What is known of a training at its end.
 
     Args:
         words: The command, from ``fit`` on, as typed.
@@ -48,6 +49,7 @@ def about(
         config: The whole config in plain types, as config.yaml has it.
         parser: That has read it.
         pace: Measured.
+        effort: Multiply-accumulates of an image, if they were counted.
     """
     told = dict(line.split(": ", 1) for line in versions().splitlines())
     machine = told.pop("CPU")
@@ -64,7 +66,7 @@ def about(
         tokens=net.tokens,
         dim=net.dim,
         parameters=parameters(net),
-        gmac=macs(net) / 1e9,
+        gmac=None if effort is None else effort / 1e9,
         steps=trainer.global_step,
         seconds_a_step=pace.seconds_a_step,
         images_a_second=pace.images_a_second,

@@ -41,6 +41,7 @@ from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.machine.atomic import keep_previous
 from vitcli.names import at_home, printable, quoted
+from vitcli.net.counts import macs
 from vitcli.net.kernels.undrawn import undrawn
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim, run_of
 from vitcli.table.work import Work
@@ -87,6 +88,8 @@ class Cli(LightningCLI):
         self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
         self.told: list[str] = []
         self.run: Run | None = None
+        # multiply-accumulates of an image, which fit counts
+        self.macs: int | None = None
         self.curves: MetricsCsv | None = None
         super().__init__(
             Classifier,
@@ -333,7 +336,11 @@ class Cli(LightningCLI):
         return [*loggers, self.curves]
 
     def _say_what(self) -> None:
-        lines = [*describe(self.model, self.datamodule, self.verb), *self.datamodule.notices, *self.told]
+        if self.verb == "fit":
+            # counting takes a second or so, which is nothing to a training
+            self.macs = macs(self.model.net)
+        told = describe(self.model, self.datamodule, self.verb, self.macs)
+        lines = [*told, *self.datamodule.notices, *self.told]
         if self.checkpoint is not None:
             step = int(self.saved["global_step"])
             where = f"epoch {int(self.saved['epoch']) + 1}, step {step}"

@@ -85,4 +85,5 @@ def _write_about(cli: Cli, run: Run) -> None:
         config=cli.plain_config(),
         parser=cli.parser,
         pace=cli.pace,
+        effort=cli.macs,
     ).write(run.about)

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 
 from vitcli.data.module import SPLITS_OF_STAGE
 from vitcli.names import counted, quoted
-from vitcli.net.counts import macs, parameters
+from vitcli.net.counts import parameters
 from vitcli.run import Run
 from vitcli.table.rows import read_rows
 from vitcli.train.output.predictions import PredictionWriter
@@ -87,13 +87,14 @@ def predictions_of(trainer: pl.Trainer) -> PredictionWriter:
     return next(callback for callback in trainer.callbacks if isinstance(callback, PredictionWriter))  # type: ignore[attr-defined]
 
 
-def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
+def describe(model: Classifier, data: ImageData, verb: str, effort: int | None = None) -> list[str]:
     """What is about to happen, in two lines: the net, and the images.
 
     Args:
         model: The classifier.
         data: Its images, scanned.
         verb: fit, validate, test or predict.
+        effort: Multiply-accumulates of an image; None where they are of no interest.
     """
     net = model.net
     counts = ", ".join(
@@ -102,9 +103,8 @@ def describe(model: Classifier, data: ImageData, verb: str) -> list[str]:
     )
     names = ", ".join(model.classes[:8]) + (", ..." if len(model.classes) > 8 else "")
     backend = type(net.backend).__name__
-    # counting takes a second or so, which is nothing to a training
-    effort = f", {macs(net) / 1e9:.3f} GMAC an image" if verb == "fit" else ""
+    cost = f", {effort / 1e9:.3f} GMAC an image" if effort is not None else ""
     return [
-        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters(net):,} parameters{effort}",
+        f"net: {backend}, {net.tokens} tokens x {net.dim}, {parameters(net):,} parameters{cost}",
         f"data: {counts}; {len(model.classes)} classes: {names}",
     ]
