@@ -180,7 +180,7 @@ def _shared_out(pid: int) -> int:
 
 def measure(args: argparse.Namespace, chosen: dict[str, list[str]]) -> None:
     """Run all in turns, and print the ratios of each round."""
-    for name, command in chosen.items():
+    for name, command in {} if args.no_warm_up else chosen.items():
         print(f"once before it counts: {name}: {run(command).seconds:.1f} s", flush=True)
     turns: dict[str, list[Turn]] = {name: [] for name in chosen}
     dropped = 0
@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the others' loaders, who also run without")
     parser.add_argument("--limit", type=float, default=0.2, help="cores that others may burn (0.2)")
     parser.add_argument("--patience", type=int, default=10, help="rounds that may be given up (10)")
+    parser.add_argument("--no-warm-up", action="store_true", help="where all have just run")
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
