@@ -19,7 +19,7 @@ from vitcli.net import Backend, ViT
 
 SURFACE = {
     "net": "AttentionPool Backend Block Linformer LinformerAttention Mlp PatchEmbed SelfAttention Tokens "
-    "VanillaTransformer ViT build resample",
+    "VanillaTransformer ViT build resample watch",
     "data": "Augment Batch CatsDogsData FolderData ImageData Listing ManifestData Picture ShapesData UnlabelledData "
     "UnreadableImage open_image",
     "train": "AdamW Classifier WarmupCosine",

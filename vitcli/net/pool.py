@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitcli.net.init import linear, table
+
+if TYPE_CHECKING:
+    from vitcli.net.watch import SeenPool
 
 PoolScore = Literal["dot", "additive"]
 
@@ -27,6 +30,8 @@ class AttentionPool(nn.Module):
 
     def __init__(self, dim: int, score: PoolScore = "dot") -> None:
         super().__init__()
+        # keeps what is computed, while someone watches (net/watch.py)
+        self.watcher: SeenPool | None = None
         self.query = table(dim)
         self.hidden = linear(dim, dim) if score == "additive" else None
         self.scale = dim**-0.5 if score == "dot" else 1.0
@@ -34,5 +39,9 @@ class AttentionPool(nn.Module):
     def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch dim"]:
         """The context vector."""
         seen = tokens if self.hidden is None else self.hidden(tokens).tanh()
-        weights = (seen @ self.query * self.scale).softmax(dim=1)
-        return (weights.unsqueeze(1) @ tokens).squeeze(1)
+        scores = seen @ self.query * self.scale
+        weights = scores.softmax(dim=1)
+        context = (weights.unsqueeze(1) @ tokens).squeeze(1)
+        if self.watcher is not None:
+            self.watcher.keep(scores, weights, context)
+        return context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,9 @@ from vitcli.net.init import linear
 from vitcli.net.kernels.dense import dense
 from vitcli.net.kernels.softmax import mixture
 from vitcli.net.transformer.projection import Mixer, Projection, ProjInit
+
+if TYPE_CHECKING:
+    from vitcli.net.watch import Seen
 
 OutProj = Literal["biased", "unbiased", "none"]
 Sharing = Literal["none", "headwise", "kv", "layerwise"]
@@ -54,6 +57,8 @@ class Attention(nn.Module, ABC):
         self.head_dim = head_dim
         self.widths = widths
         self.dropout = dropout
+        # keeps what is computed, while someone watches (net/watch.py)
+        self.watcher: Seen | None = None
         self.qkv = linear(dim, sum(widths), bias=qkv_bias)
         self.q_norm = nn.LayerNorm(head_dim, eps=norm_eps) if qk_norm else None
         self.k_norm = nn.LayerNorm(head_dim, eps=norm_eps) if qk_norm else None
@@ -96,7 +101,8 @@ class Attention(nn.Module, ABC):
     ) -> Float[Tensor, "batch tokens _"]:
         """Softmax of queries against keys, scaled by head_dim ** -0.5, over the values; k = tokens if full."""
         dropout = self.dropout if self.training else 0.0
-        mixed = mixture(self.split(self.normed(queries, self.q_norm)), self.split(keys), self.split(values), dropout)
+        parts = self.split(self.normed(queries, self.q_norm)), self.split(keys), self.split(values)
+        mixed = mixture(*parts, dropout) if self.watcher is None else self.watcher.attend(*parts, dropout)
         joined = mixed.transpose(1, 2).flatten(2)
         return joined if self.proj is None else self.proj(joined)
 
@@ -209,6 +215,8 @@ class LinformerAttention(Attention):
         The mixtures are made by a projection of its own, or by one that is shared by all layers.
         """
         projections = (self.project_keys if shared is None else shared, self.project_values)
+        if self.watcher is not None:
+            self.watcher.mixed(self.mixer, projections[0] if projections[1] is None else projections[1], tokens)
         return self.attend(*(self._early if self.early else self._late)(tokens, *projections, leading))
 
     def _late(
