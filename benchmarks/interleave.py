@@ -13,6 +13,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
@@ -39,18 +40,42 @@ class LeftOut(Exception):  # noqa: N818 -- it is no error of the benchmark's
 
 
 class Job(NamedTuple):
-    """What a worker runs: a step, a wait for the device, and where its memory lies."""
+    """What a worker runs: a step, a wait for the device, and where its memory lies.
+
+    A program that has its own loop runs in the main thread meanwhile, as it does elsewhere, and ``step`` lets it go on:
+    a second thread that computes would have a second team of OpenMP's, and with more threads than cores none spins.
+    """
 
     step: Callable[[], None]
     wait: Callable[[], None]
     device: str
+    main: Callable[[], None] | None = None
 
 
 def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, ...]) -> None:
-    """The worker: build, then run so many steps whenever told."""
+    """The worker: build, then do as it is told."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, no one else pays
         job = prepare(*arguments)
+    except (EOFError, KeyboardInterrupt):
+        return
+    except Exception as error:
+        pipe.send(left_out(error))
+        return
+    if job.main is None:
+        obey(pipe, job)
+    else:
+        threading.Thread(target=lambda: (obey(pipe, job), os._exit(0))).start()
+        job.main()
+
+
+def left_out(error: Exception) -> LeftOut:
+    return LeftOut(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+
+
+def obey(pipe: Connection, job: Job) -> None:
+    """Run so many steps whenever told."""
+    try:
         pipe.send("built")
         pipe.recv()
         pipe.send(_warm_up(job))
@@ -70,7 +95,7 @@ def serve(pipe: Connection, prepare: Callable[..., Job], arguments: tuple[Any, .
     except (EOFError, KeyboardInterrupt):
         return
     except Exception as error:
-        pipe.send(LeftOut(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"))
+        pipe.send(left_out(error))
 
 
 def family_seconds() -> float:

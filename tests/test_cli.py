@@ -38,7 +38,7 @@ def last_line(text: str) -> str:
 def test_fit_leaves_one_folder_with_everything_in_it(copied: Path):
     files = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
     listed = {"config.yaml", "metrics.csv", "samples.png", "splits.csv"}
-    listed |= {"about.json", "metrics.val.json", "predictions.val.csv"}
+    listed |= {"about.json", "finished.json", "metrics.val.json", "predictions.val.csv"}
     assert files == {*listed, "checkpoints/best.ckpt", "checkpoints/last.ckpt"}
     config = yaml.safe_load((copied / "config.yaml").read_text())
     assert config["model"]["classes"] == ["circle", "square"]

@@ -288,7 +288,7 @@ def test_a_run_that_was_stopped_on_one_device_goes_on_on_another(first: str):
 
 def test_the_optimizer_goes_on_from_a_state_whose_steps_lie_on_the_cpu():
     nets = [make("vanilla").cuda() for _ in range(2)]
-    plain = torch.optim.AdamW(decay_groups(nets[0], AdamW()), lr=AdamW().lr)
+    plain = torch.optim.AdamW(decay_groups(nets[0], AdamW()), lr=AdamW().rate)
     ours = build_optimizer(nets[1], AdamW())
     for number in range(3):
         if number == 1:

@@ -124,6 +124,7 @@ def test_without_a_key_wandb_goes_offline_and_says_what_to_do(
     assert list(Path("runs/nokey/wandb").glob("offline-run-*"))
 
 
+@pytest.mark.slow
 def test_a_wandb_that_cannot_be_reached_stops_nothing(
     photos: Path, here: Path, monkeypatch: pytest.MonkeyPatch, vitcli: Vitcli
 ):

@@ -40,6 +40,7 @@ def test_what_the_readme_shows_is_what_its_commands_print(here: Path, vitcli: Ca
     assert readme.form(told).splitlines() == readme.form(README).splitlines(), "make readme"
 
 
+@pytest.mark.slow
 def test_every_other_command_of_the_readme_runs(photos: Path, capsys: pytest.CaptureFixture[str]):
     (photos.parent / "holiday").symlink_to(photos / "test")
     (photos.parent / "configs").symlink_to(REPOSITORY / "configs")

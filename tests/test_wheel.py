@@ -61,6 +61,7 @@ def test_the_installed_wheel_lists_its_configs_in_an_empty_folder(command: Path,
     assert run(command, "configs", "cats_dogs", where=tmp_path) == (CONFIGS / "cats_dogs.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_trains_from_a_short_name_in_an_empty_folder(command: Path, tmp_path: Path):
     where = "import vitcli; print(vitcli.__file__)"
     assert str(command.parents[1]) in run(command.parent / "python", "-c", where, where=tmp_path)

@@ -12,6 +12,7 @@ from vitcli.cli import usage
 from vitcli.machine import process
 from vitcli.machine.lean import lean_imports
 from vitcli.machine.openmp import spin_briefly
+from vitcli.machine.signals import SIGNALS, Stopped, end_workers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``vitcli``; by default those of this process.
 
     Returns:
-        Exit code: 0 done, 2 a mistake of the user's, 3 check found something, 130 stopped by
-        Ctrl-C.
+        Exit code: 0 done, 2 a mistake of the user's, 3 check found something, 128 + n stopped by signal n,
+        such as 130 by Ctrl-C and 143 by SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
@@ -45,12 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     if {"-h", "--help"} & set(words[1:]):
         print(usage.of_verb(first))
         return 0
+    try:
+        with SIGNALS.listening():
+            return _do(first, words[1:])
+    except Stopped as stopped:
+        # between two of what says itself how far it came
+        print(f"vitcli: {stopped.reason}", file=sys.stderr)
+        return stopped.code
+
+
+def _do(verb: str, words: list[str]) -> int:
     spin_briefly()
     # a package that the user opens may use all that torchmetrics has
     opens = any(word.startswith("--allow-import") for word in words)
+    SIGNALS.is_importing = True
     with process.uncollected(), nullcontext() if opens else lean_imports():
-        done_by = importlib.import_module(usage.VERBS[first].module)
-    code: int = done_by.run(first, words[1:])
+        done_by = importlib.import_module(usage.VERBS[verb].module)
+    SIGNALS.is_importing = False
+    code: int = done_by.run(verb, words)
     return code
 
 
@@ -58,19 +71,25 @@ def command() -> int:
     """The command ``vitcli``: main in a process of its own."""
     process.open_streams()
     ending = process.Exit()
+    SIGNALS.listen()
     try:
         ending.code = main()
     except SystemExit as asked:
         ending.code = asked.code if isinstance(asked.code, int) else None
         raise
     except KeyboardInterrupt:
-        # while torch was imported, which takes seconds; what is run then says itself how far it came
+        # before vitcli listens to signals, or of a library that raises it
         print("vitcli: stopped", file=sys.stderr)
         ending.code = 130
     except BrokenPipeError:
         # who read the output has left, as head does
         process.close_stdout()
         ending.code = 141
+    finally:
+        # a first signal is late now, a second one still ends it
+        SIGNALS.is_leaving = True
+        # they leave signals to this process, and so would outlive it where one of them hangs
+        end_workers()
     return ending.code
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, final
 
 from vitcli.machine.atomic import write_json
+from vitcli.machine.bounded_json import read_json
 
 SCHEMA_VERSION = 1
 
@@ -70,7 +70,7 @@ class About:
     def read(cls, file: Path) -> Self | None:
         """What write has kept; None if there is no such file, as in runs of earlier versions, or it is damaged."""
         try:
-            told = dict(json.loads(file.read_text(encoding="utf-8")).items())
+            told = dict(read_json(file).items())
             known: dict[str, Any] = {entry.name: told[entry.name] for entry in fields(cls) if entry.name in told}
             known["command"] = tuple(known.get("command", ()))
             known["notices"] = tuple(known.get("notices", ()))

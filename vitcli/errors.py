@@ -5,6 +5,8 @@
       DataError         a folder or an image is not what the config says
       WeightsError      tensors or a checkpoint that do not fit
         NoHeadError     tensors without a head, from which a training can start all the same
+      DivergedError     a training whose numbers are nan or inf
+      MemoryShortError  what was asked for needs more memory than there is
 
 The message says *what* (the key as typed and its value), *why* (what it met) and *do* (the remedy),
 in one line. A programming error is none of these and keeps its traceback.
@@ -16,7 +18,7 @@ import re
 ALLOCATED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ [KMGTPE]iB)")
 NO_MEMORY = re.compile(
     r"can't allocate memory|out of memory|not enough memory|unable to allocate|cannot allocate memory"
-    r"|insufficient shared memory|killed by signal: (Killed|Bus error)",
+    r"|insufficient shared memory|bad_alloc|bad allocation|can't start new thread|killed by signal: (Killed|Bus error)",
     re.IGNORECASE,
 )
 
@@ -39,6 +41,14 @@ class WeightsError(UserError):
 
 class NoHeadError(WeightsError):
     """Tensors without a head, from which a training can start all the same."""
+
+
+class DivergedError(UserError):
+    """A training whose loss, gradients or weights are no finite numbers."""
+
+
+class MemoryShortError(UserError):
+    """What was asked for needs more memory than there is."""
 
 
 def is_full(error: OSError) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 from vitcli.errors import ConfigError, WeightsError
 
@@ -15,17 +15,49 @@ CACHE = ".cache"
 SPLIT = {"validate": "val", "fit": "val"}
 
 
+LEAST_TIMEOUT_SECONDS = 5
+
+
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a run lies.
+    """Where a run lies, and what keeps it.
 
     Args:
         name: Name of the run's folder; by default the name of the first config file.
         dir: Folder that holds the runs.
+        resume: auto goes on with the run of this name if it is there and unfinished, so that the same command may be
+            given again and again; never begins a new one.
+        save_minutes: Minutes between checkpoints besides those at the ends of epochs, the first after one minute; 0 for
+            none.
+        keep: How many older files of last.ckpt are kept beside it.
+        spare_dir: Where checkpoints go at the end of a run if its own folder takes none; null: the system's folder for
+            temporary files.
+        on_nan: What fit does when loss or gradient is nan or inf: stop, or skip (leave the step out).
+        max_skipped: Steps in a row that skip leaves out, at least 1; with more, fit stops.
+        timeout_seconds: Of several processes, how long one may give no sign of life before the others end; one that has
+            died ends them at once.
     """
 
     name: str | None = None
     dir: str = "runs"
+    resume: Literal["auto", "never"] = "never"
+    save_minutes: float = 10.0
+    keep: int = 0
+    spare_dir: str | None = None
+    on_nan: Literal["stop", "skip"] = "stop"
+    max_skipped: int = 10
+    timeout_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if not self.timeout_seconds >= LEAST_TIMEOUT_SECONDS:
+            raise ConfigError(
+                f"run.timeout_seconds {self.timeout_seconds}: below {LEAST_TIMEOUT_SECONDS}; a process that is only "
+                "busy may give no sign of life for some seconds"
+            )
+        if not self.save_minutes >= 0:
+            raise ConfigError(f"run.save_minutes {self.save_minutes}: below 0; give minutes, or 0 for none")
+        if self.keep < 0:
+            raise ConfigError(f"run.keep {self.keep}: below 0; give a number of older checkpoints, or 0 for none")
 
 
 @final
@@ -80,9 +112,18 @@ class Run:
         return self.folder / "about.json"
 
     @property
+    def finished(self) -> Path:
+        """Where fit has ended, once it has."""
+        return self.folder / "finished.json"
+
+    @property
     def report(self) -> Path:
         """The page that tells what the run reached; its charts lie in ``report/`` beside it."""
         return self.folder / "report.html"
+
+    def lock(self, verb: str) -> Path:
+        """The file that says which process is doing a verb in the folder; gone when it has ended."""
+        return self.folder / f".{verb}.lock"
 
     def config(self, verb: str) -> Path:
         """The whole configuration of a verb; fit's is the run's own."""
@@ -117,12 +158,13 @@ def default_name(configs: list[str], root: str | None, fold: int | None = None) 
     return "run"
 
 
-def claim(parent: Path, name: str) -> Run:
+def claim(parent: Path, name: str, *, again: bool = False) -> Run:
     """A new run's folder, made now; an existing run is never touched: the next gets ``<name>-2``.
 
     Args:
         parent: Folder that holds the runs.
         name: Wished name.
+        again: Whether a folder that is there is taken all the same.
 
     Raises:
         ConfigError: The name is no file name, or the folder cannot be made.
@@ -132,7 +174,7 @@ def claim(parent: Path, name: str) -> Run:
     while True:
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=again)
         except FileExistsError:
             number += 1
             if parent.exists() and not parent.is_dir():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.conftest import CPU, TINY
@@ -21,6 +22,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_training_with_closed_streams_does_its_work(photos: Path):
     words = " ".join(["--data.root", "photos", "--trainer.max_epochs", "1", "--run.name", "quiet", *TINY, *CPU])
     assert shell(f"{COMMAND} fit {words} >&- 2>&- <&-").returncode == 0

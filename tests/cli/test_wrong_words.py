@@ -135,6 +135,7 @@ def try_all(seed: int, count: int, run: Path, capsys: pytest.CaptureFixture[str]
     assert set(codes) >= {0, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_fifty_command_lines_by_chance(copied: Path, capsys: pytest.CaptureFixture[str]):
     try_all(1, 50, copied, capsys)

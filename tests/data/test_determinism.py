@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.data import matrix
 from tests.data.matrix import CASES, EPOCHS, GLOBAL_BATCH
 from tests.warm import Warm
@@ -13,6 +15,7 @@ from tests.warm import Warm
 IMAGES = 26
 
 
+@pytest.mark.slow
 def test_workers_processes_and_caches_change_no_bit(
     tmp_path: Path, write_photos: Callable[..., None], programs: Warm
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 WITHIN = """
 import sys
 import torch
@@ -36,6 +38,7 @@ def test_lightning_brings_no_compiler_and_a_compiled_module_is_known_as_one_afte
     assert run(script).split() == ["[]", "False", "True", "False"]
 
 
+@pytest.mark.slow
 def test_who_wants_the_compiler_meanwhile_gets_all_of_it_and_torchmetrics_finds_its_packages_afterwards():
     script = WITHIN.format(within="import torch._dynamo.utils as utils; from torch._dynamo import config") + (
         "print(utils is sys.modules['torch._dynamo.utils'], utils is torch._dynamo.utils)\n"

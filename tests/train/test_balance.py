@@ -38,18 +38,18 @@ def test_the_loss_is_the_weighted_mean_over_images() -> None:
     model = classifier({"b": 3.0})
     model.balance = torch.tensor([1.0, 3.0, 1.0])
     logits, labels = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([0, 1])
-    assert model._loss(logits, labels).item() == pytest.approx((1 + 3) / 2 * math.log(3))
+    assert model.loss(logits, labels).item() == pytest.approx((1 + 3) / 2 * math.log(3))
     shares = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    assert model._loss(logits, shares).item() == pytest.approx((1 + 3) / 2 * math.log(3))
-    assert classifier(None)._loss(logits, labels).item() == pytest.approx(math.log(3))
+    assert model.loss(logits, shares).item() == pytest.approx((1 + 3) / 2 * math.log(3))
+    assert classifier(None).loss(logits, labels).item() == pytest.approx(math.log(3))
 
 
 def test_smoothing_is_not_weighed_by_the_classes_it_smooths_to() -> None:
     logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
-    plain = classifier(None, label_smoothing=0.1)._loss(logits, labels).item()
+    plain = classifier(None, label_smoothing=0.1).loss(logits, labels).item()
     weighed = classifier({"b": 20.0}, label_smoothing=0.1)
     weighed.balance = torch.tensor([0.5, 20.0, 1.0])
-    assert weighed._loss(logits, labels).item() == pytest.approx(0.5 * plain)
+    assert weighed.loss(logits, labels).item() == pytest.approx(0.5 * plain)
 
 
 def test_fit_counts_the_images_it_trains_on() -> None:

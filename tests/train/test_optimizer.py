@@ -74,3 +74,12 @@ def test_a_loaded_state_keeps_its_averages_and_takes_todays_settings():
 def test_a_setting_out_of_range_is_named(settings, named: str):
     with pytest.raises(ConfigError, match=named):
         settings()
+
+
+def test_over_a_run_of_a_given_time_the_learning_rate_follows_the_same_curve():
+    schedule = WarmupCosine(warmup_fraction=0.2, final_fraction=0.1)
+    shares = [step / 999 for step in range(1000)]
+    steps = [schedule.factor(step, 1000) for step in range(1000)]
+    assert [schedule.factor_at(share) for share in shares] == pytest.approx(steps, abs=6e-3)
+    assert schedule.factor_at(0.2) == 1
+    assert schedule.factor_at(1.5) == pytest.approx(0.1)

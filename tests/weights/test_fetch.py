@@ -105,6 +105,7 @@ def hub(here: Path) -> Iterator[str]:
         served.shutdown()
 
 
+@pytest.mark.slow
 def test_timms_weights_are_downloaded_by_timm_and_compute_the_same(
     here: Path, photos: Path, hub: str, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 
 from vitcli.errors import UserError, is_full, out_of_memory
+from vitcli.machine.signals import Stopped
 from vitcli.names import printable
 
 DONE = 0
 MISTAKE = 2
 FINDINGS = 3
-# 128 and the number of the signal, as shells have it
+# 128 and the number of the signal, as shells have it: 130 Ctrl-C, 143 SIGTERM, 138 SIGUSR1, 129 SIGHUP
 STOPPED = 130
-TERMINATED = 143
+# letters of a line; paths on Linux have at most 4,096
+LONGEST = 10_000
 # what the system says of a place where nothing can be read or written
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
@@ -27,7 +30,7 @@ def ended(
     known: Callable[[Exception], str | None] = lambda _: None,
     stopped: str = "stopped",
 ) -> int:
-    """Do a verb; a mistake of the user's and Ctrl-C end it with one line, anything else keeps its traceback.
+    """Do a verb; a mistake of the user's and a signal end it with one line, anything else keeps its traceback.
 
     Args:
         verb: Its name.
@@ -36,13 +39,17 @@ def ended(
         stopped: What to tell after Ctrl-C.
 
     Returns:
-        Exit code: do's own, MISTAKE or STOPPED.
+        Exit code: do's own, MISTAKE, STOPPED, or that of what has stopped it.
     """
     try:
         return do()
     except KeyboardInterrupt:
         print(f"vitcli {verb}: {stopped}", file=sys.stderr)
         return STOPPED
+    except Stopped as signalled:
+        why = stopped if signalled.by == signal.SIGINT else signalled.reason
+        print(f"vitcli {verb}: {printable(why)}", file=sys.stderr)
+        return signalled.code
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -54,7 +61,10 @@ def ended(
 
 def tell(verb: str, mistake: str) -> int:
     """Tell a user's mistake in one line; the exit code for it."""
-    print(f"vitcli {verb}: error: {printable(' '.join(mistake.split()))}", file=sys.stderr)
+    told = " ".join(mistake.split())
+    # the middle of what is typed may be as long as a file
+    told = told if len(told) <= LONGEST else f"{told[: LONGEST // 2]} ... {told[-LONGEST // 2 :]}"
+    print(f"vitcli {verb}: error: {printable(told)}", file=sys.stderr)
     return MISTAKE
 
 

@@ -14,6 +14,7 @@ from jsonargparse import Namespace
 
 from vitcli.cli.words import pairs
 from vitcli.errors import ConfigError
+from vitcli.machine.bounded_yaml import from_yaml
 
 SCORING = ("validate", "test")
 EVALUATING = (*SCORING, "predict")
@@ -45,7 +46,8 @@ def _of(section: str, *names: str) -> tuple[str, ...]:
 
 
 IDLE = (
-    Idle(("checkpoint",), EVALUATING, TRAINED),
+    Idle(("checkpoint", "ema", "stop"), EVALUATING, TRAINED),
+    Idle(_of("run", "on_nan", "max_skipped", "resume", "save_minutes", "keep", "spare_dir"), EVALUATING, TRAINED),
     Idle(
         _of(
             *("trainer", "max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "limit_train_batches"),
@@ -58,6 +60,8 @@ IDLE = (
         TRAINED,
     ),
     Idle(_of("data", "augment", "sampler", "cache", "cache_size", "on_error", "max_errors"), EVALUATING, TRAINED),
+    Idle(("data.global_batch",), EVALUATING, TRAINED),
+    Idle(("data.global_batch",), ("check",), "check trains nothing; leave it out"),
     Idle(_of("model", "optimizer", "schedule", "label_smoothing", "freeze"), EVALUATING, TRAINED, weights=True),
     Idle(_of("model", "class_weights", "net.dropout", "net.head_dropout"), EVALUATING, TRAINED, weights=True),
     Idle(
@@ -160,9 +164,13 @@ IDLE = (
 NEEDS: dict[str, tuple[str, Any, bool]] = {
     "data.augment.magnitude": ("data.augment.policy", "rand", True),
     "data.cache_size": ("data.cache", "none", False),
+    "data.global_batch": ("data.batch_size", "auto", True),
     "data.max_errors": ("data.on_error", "skip", True),
     "data.val_fraction": ("data.folds", None, True),
     "data.class_levels": ("data.label_pattern", None, True),
+    "stop.monitor": ("stop.patience", None, False),
+    "stop.min_delta": ("stop.patience", None, False),
+    "run.max_skipped": ("run.on_nan", "skip", True),
     "predictions.sort_by": ("predictions.sort_into", None, False),
     "predictions.unsure_below": ("predictions.sort_into", None, False),
     "model.preprocess.crop_fraction": ("model.preprocess.resize", "center_crop", True),
@@ -220,7 +228,7 @@ def typed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield key, value
         if value.startswith("{"):
             try:
-                inside = yaml.safe_load(value)
+                inside = from_yaml(value)
             except yaml.YAMLError:
                 continue
             yield from _below(key, inside)

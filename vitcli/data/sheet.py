@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vitcli.machine.atomic import replacing
+
 if TYPE_CHECKING:
     from vitcli.data.batches.samples import Batch
     from vitcli.data.module import ImageData
@@ -37,7 +39,8 @@ def write_sheet(data: ImageData, file: Path) -> bool:
     if not len(batch["label"]):
         return False
     # fast rather than small: the first step of training waits for it
-    draw_sheet(batch, data.classes).save(file, compress_level=1)
+    with replacing(file) as part:
+        draw_sheet(batch, data.classes).save(part, "PNG", compress_level=1)
     return True
 
 

@@ -6,7 +6,6 @@ pyarrow reads CSV and Parquet some ten times as fast as rows of Python, and is i
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.errors import DataError
+from vitcli.machine.bounded_json import from_json
+from vitcli.machine.short_lines import short_lines
 from vitcli.names import extension
+from vitcli.table.read import check_rows
 
 Kind = Literal["words", "numbers"]
 Choice = Callable[[Sequence[str]], Mapping[str, Kind]]
@@ -87,7 +89,7 @@ def _csv(file: Path, choose: Choice) -> Loaded:
 
     delimiter = DELIMITERS[extension(file.name)]
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        names = next(csv.reader(lines, delimiter=delimiter), [])
+        names = next(csv.reader(short_lines(lines), delimiter=delimiter), [])
     wanted = _wanted(names, choose)
     table = arrow.read_csv(
         file,
@@ -108,6 +110,7 @@ def _parquet(file: Path, choose: Choice) -> Loaded:
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(file) as opened:
+        check_rows(opened.metadata.num_rows, file.stat().st_size)
         names = opened.schema_arrow.names
         wanted = _wanted(names, choose)
         return _from_arrow(names, wanted, opened.read(columns=list(wanted)))
@@ -133,11 +136,11 @@ def _json_lines(file: Path, choose: Choice) -> Loaded:
         chunks: dict[str, list[Any]] = {}
         row: dict[str, Any] = {}
         held: list[dict[str, Any]] = []
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(short_lines(lines), 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = from_json(line)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
             if not isinstance(row, dict):
@@ -169,5 +172,5 @@ def _keep(rows: list[dict[str, Any]], wanted: Mapping[str, Kind], chunks: dict[s
         numbers = [float("nan") if cell is None or cell == "" else cell for cell in cells]
         try:
             chunks[name].append(np.array(numbers, dtype=np.float64))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"column {name}: {error}") from error

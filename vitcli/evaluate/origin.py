@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, final
 
 from vitcli.errors import DataError
 from vitcli.evaluate.as_json import from_json
+from vitcli.machine.bounded_json import read_json
 from vitcli.names import quoted
 from vitcli.run import Run
 from vitcli.table.formats import FORMATS
@@ -86,7 +86,7 @@ def trained_on(origin: Origin) -> frozenset[str]:
 def kept_temperature(run: Run) -> float | None:
     """The temperature that a run keeps with the numbers of its val images; None if it keeps none."""
     try:
-        told = json.loads(run.scores("val").read_text(encoding="utf-8"))
+        told = read_json(run.scores("val"))
         known = from_json(told.get("evaluation", told)).calibrated
     except (OSError, ValueError, LookupError, TypeError, AttributeError, DataError):
         return None
@@ -98,8 +98,10 @@ def _data_of(config: Path) -> Any:
     # a twentieth of a second, which only a table of a run needs
     import yaml
 
+    from vitcli.machine.bounded_yaml import read_yaml
+
     try:
-        told = yaml.load(config.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        told = read_yaml(config)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     return told.get("data") if isinstance(told, Mapping) else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from vitcli.errors import ConfigError
 from vitcli.evaluate.calibration import fit_temperature
 from vitcli.evaluate.origin import find_origin, kept_temperature
 from vitcli.evaluate.read import read_scored
+from vitcli.machine.bounded_json import read_json
 from vitcli.names import quoted
 from vitcli.run import Run
 
@@ -28,7 +27,7 @@ def fitted_temperature(run: Run | None, step: int, key: str = "temperature") -> 
     known = kept_temperature(run)
     if known is None:
         raise ConfigError(f"{key} auto: {run.folder} keeps none; run vitcli validate {quoted(run.folder)} first")
-    told = json.loads(run.scores("val").read_text(encoding="utf-8"))
+    told = read_json(run.scores("val"))
     if told.get("step") != step:
         raise ConfigError(
             f"{key} auto: the one in {run.scores('val')} was fitted at step {told.get('step')}, and this checkpoint is "

@@ -12,6 +12,12 @@ HELD_BYTES = 2**31 - 1
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
+def return_freed_blocks() -> None:
+    """Give back to the system what glibc keeps at the end of its heap, and the free pages within."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 @cache
 def keep_freed_blocks() -> None:
     """Take all blocks from glibc's heap and do not trim it, once in a process; nothing where there is no glibc.

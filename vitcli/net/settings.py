@@ -13,7 +13,7 @@ from typing import Any
 
 from vitcli.errors import ConfigError
 from vitcli.net.backend import Backend, argument_types, arguments, class_path, is_plain
-from vitcli.net.limits import sides
+from vitcli.net.size import Size, size_of
 from vitcli.net.transformer.linformer import Linformer
 from vitcli.net.transformer.vanilla import VanillaTransformer
 from vitcli.net.vit import ViT
@@ -21,6 +21,9 @@ from vitcli.net.vit import ViT
 LARGEST_NUMBER = 2**20
 DEEPEST = 10_000
 MOST_PARAMETERS = 2**33
+# of a net in a file: what is made beside its parameters, of float32, and the pixels of an image
+MOST_COMPUTED = 2**26
+MOST_PIXELS = 2**27
 
 
 def build(settings: Mapping[str, Any]) -> ViT:
@@ -33,8 +36,7 @@ def build(settings: Mapping[str, Any]) -> ViT:
         ConfigError: An unknown key, a value of another type, an absurd size, a backend whose module has not been
             imported, or anything that the ViT itself refuses.
     """
-    _expect_mapping("model.net", settings)
-    chosen = _checked("model.net", settings, inspect.signature(ViT).parameters, typing.get_type_hints(ViT.__init__))
+    chosen = _chosen(settings)
     if "backend" in chosen:
         chosen["backend"] = _backend(chosen["backend"])
     with warnings.catch_warnings():
@@ -42,6 +44,36 @@ def build(settings: Mapping[str, Any]) -> ViT:
         warnings.filterwarnings("ignore", message=".*Linformer with k")
         _refuse_giants(chosen)
         return _construct(chosen)
+
+
+def check_held(settings: Mapping[str, Any], held_bytes: int) -> None:
+    """Check, without building it, that settings are of a net whose numbers fit into the file that they stand in.
+
+    Whoever writes a file of 10 kB may claim a net of 30 GB, which would be built before its tensors are missed.
+
+    Args:
+        settings: As ``build`` takes them. Of a backend that has not been imported nothing is known, and its share is
+            not counted.
+        held_bytes: Size of the file.
+
+    Raises:
+        ConfigError: They are not, or as ``build`` raises it.
+    """
+    chosen = _chosen(settings)
+    backend = chosen.get("backend")
+    path = backend.get("class_path") if isinstance(backend, Mapping) else None
+    if backend is None or path is None or str(path).startswith("vitcli.") or _kind(str(path)) is not None:
+        chosen["backend"] = partial(VanillaTransformer) if backend is None else _backend(backend)
+    else:
+        chosen["backend"] = None
+    size = _size(chosen)
+    if size.layers > DEEPEST or size.pixels > MOST_PIXELS or size.computed > MOST_COMPUTED:
+        raise ConfigError(f"model.net: {size.pixels:,} pixels and {size.layers:,} layers; absurdly large")
+    # a byte for each, though a number takes two at least
+    if size.kept > held_bytes:
+        raise ConfigError(
+            f"model.net: {size.kept:.1e} parameters by its settings, and the file holds {held_bytes:,} bytes"
+        )
 
 
 def _construct(chosen: Mapping[str, Any]) -> ViT:
@@ -52,27 +84,25 @@ def _construct(chosen: Mapping[str, Any]) -> ViT:
         raise ConfigError(f"model.net: these settings make no net: {reason}") from error
 
 
+def _chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
+    _expect_mapping("model.net", settings)
+    return _checked("model.net", settings, inspect.signature(ViT).parameters, typing.get_type_hints(ViT.__init__))
+
+
 def _refuse_giants(chosen: Mapping[str, Any]) -> None:
-    # counted by hand: torch takes seconds to warm up its meta device, and without it giants are first allocated;
-    # a negative size, which the constructors refuse, must not make up for a giant
-    net = _completed(inspect.signature(ViT).bind_partial(**chosen))
-    height, width = sides("model.net.image_size", net["image_size"])
-    patch_height, patch_width = sides("model.net.patch_size", net["patch_size"])
-    dim = net["dim"]
-    tokens = (height // patch_height) * (width // patch_width) + 1 + max(0, net["registers"])
-    parameters = dim * (net["channels"] * patch_height * patch_width + tokens + max(0, net["classes"]))
-    parameters += max(0, net["pre_logits"] or 0) * (dim + max(0, net["classes"]))
-    backend = chosen.get("backend", partial(VanillaTransformer))
-    if backend.func in (VanillaTransformer, Linformer):
-        own = {name: each.default for name, each in arguments(backend.func).items()} | backend.keywords
-        width = own["heads"] * own["head_dim"] if own["head_dim"] else dim
-        k = own.get("k", 0)
-        mixtures = sum(k) if isinstance(k, tuple) else own["depth"] * k
-        mixtures *= own["heads"] if own.get("sharing") == "none" else 1
-        layer = dim * (4 * width + 2 * dim * own["mlp_ratio"])
-        parameters += max(0, own["depth"] * layer + 2 * tokens * mixtures)
+    # counted by hand: torch takes seconds to warm up its meta device, and without it giants are first allocated
+    parameters = _size(chosen).kept
     if parameters > MOST_PARAMETERS:
         raise ConfigError(f"model.net: {parameters:.1e} parameters; more than {MOST_PARAMETERS:.1e} are not built")
+
+
+def _size(chosen: Mapping[str, Any]) -> Size:
+    net = _completed(inspect.signature(ViT).bind_partial(**chosen))
+    backend = chosen.get("backend", partial(VanillaTransformer))
+    if backend is None or backend.func not in (VanillaTransformer, Linformer):
+        return size_of(net, None)
+    own = {name: each.default for name, each in arguments(backend.func).items()} | backend.keywords
+    return size_of(net, own)
 
 
 def _completed(call: inspect.BoundArguments) -> dict[str, Any]:
@@ -88,13 +118,17 @@ def _backend(settings: Any) -> partial[Backend]:
     if unknown or not isinstance(path, str):
         held = ", ".join(map(str, settings))[:100] or "nothing"
         raise ConfigError(f"{key}: must hold class_path (a word) and init_args, but holds {held}")
-    kind = next((kind for kind in reversed(_imported()) if path in (class_path(kind), _full_path(kind))), None)
+    kind = _kind(path)
     if kind is None:
         here = ", ".join(class_path(kind) for kind in _imported())
         raise ConfigError(f"{key} {path[:100]}: no such backend here; import its module first, or choose from {here}")
     init_args = settings.get("init_args", {})
     _expect_mapping(f"{key}.init_args", init_args)
     return partial(kind, **_checked(key, init_args, arguments(kind), argument_types(kind)))
+
+
+def _kind(path: str) -> type[Backend] | None:
+    return next((kind for kind in reversed(_imported()) if path in (class_path(kind), _full_path(kind))), None)
 
 
 def _imported() -> list[type[Backend]]:
@@ -142,7 +176,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, list) and len(value) > 0 and all(_fits(each, parts[0]) for each in value)
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) is int or (type(value) is float and math.isfinite(value))
     if hint in (int, bool, str, type(None)):
         return value is None if hint is type(None) else type(value) is hint
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ import yaml
 from vitcli.about import About
 from vitcli.evaluate.origin import VERBS, Origin, trained_on
 from vitcli.evaluate.scored import Scored
+from vitcli.machine.bounded_json import read_json
+from vitcli.machine.bounded_yaml import read_yaml
 from vitcli.report.curves import Curves, read_curves
 from vitcli.report.pictures import Open, beside, lying_in, pictures_of, section
 from vitcli.run import Run
@@ -119,8 +120,8 @@ def gather(origin: Origin, scored: Scored, *, images: str | None = None) -> Mate
 def read_config(file: Path) -> tuple[Mapping[str, Any], str]:
     """A config and its text; both empty where there is none, or it is damaged."""
     try:
+        config = read_yaml(file)
         text = file.read_text(encoding="utf-8")
-        config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}, ""
     return (config, text) if isinstance(config, Mapping) else ({}, text)
@@ -145,7 +146,7 @@ def _checked(run: Run, root: str) -> tuple[tuple[str, str], ...]:
     """What ``vitcli check`` has written beside the run about the same images."""
     file = run.folder.parent / f"check-{Path(root).stem}" / "check.json"
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = read_json(file)
         if not root or Path(told["root"]).resolve() != Path(root).resolve():
             return ()
         return tuple((str(one["kind"]), str(one["what"])) for one in [*told["findings"], *told["notes"]])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from vitcli.errors import DataError
+from vitcli.machine.bounded_json import from_json
+from vitcli.machine.short_lines import short_lines
 from vitcli.names import extension
 
 Record = dict[str, Any]
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+# numbered names compress to a fraction of a byte
+MOST_ROWS_A_BYTE = 64
 
 
 def read_table(file: str, key: str) -> Iterator[Record]:
@@ -43,14 +46,14 @@ def read_table(file: str, key: str) -> Iterator[Record]:
 
 def _csv(file: str, delimiter: str) -> Iterator[Record]:
     with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        yield from csv.DictReader(lines, delimiter=delimiter)
+        yield from csv.DictReader(short_lines(lines), delimiter=delimiter)
 
 
 def _json_lines(file: str) -> Iterator[Record]:
     with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(short_lines(lines), 1):
             if line.strip():
-                row = json.loads(line)
+                row = from_json(line)
                 if not isinstance(row, dict):
                     raise ValueError(f"line {number} is no object")
                 yield row
@@ -60,15 +63,31 @@ def _parquet(file: str) -> Iterator[Record]:
     from pyarrow import ArrowException, parquet
 
     try:
-        for batch in parquet.ParquetFile(file).iter_batches():
-            yield from batch.to_pylist()
+        with parquet.ParquetFile(file) as opened:
+            check_rows(opened.metadata.num_rows, os.path.getsize(file))
+            for batch in opened.iter_batches():
+                yield from batch.to_pylist()
     except ArrowException as error:
         raise ValueError(str(error)) from error
+
+
+def check_rows(rows: int, size: int) -> None:
+    """Check that a Parquet file may have so many rows: each lists another image, and a repeated value takes no bytes.
+
+    Args:
+        rows: As its footer says.
+        size: Of the file, in bytes.
+
+    Raises:
+        ValueError: They are more than the file could tell apart.
+    """
+    if rows > MOST_ROWS_A_BYTE * size:
+        raise ValueError(f"{rows:,} rows in {size:,} bytes")
 
 
 def _paths(file: str) -> Iterator[Record]:
     # a carriage return inside a line belongs to a name
     with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
+        for line in short_lines(lines):
             if path := line.strip():
                 yield {"path": path, "label": os.path.basename(os.path.dirname(path))}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from vitcli.errors import DataError
+from vitcli.machine.bounded_json import from_json
 from vitcli.table.columns import FEATURES, reader
 from vitcli.table.csv_rows import from_cell
 from vitcli.table.formats import format_of
@@ -44,7 +44,7 @@ def _json_lines(table: Path) -> Iterator[Row]:
     with table.open("rb") as file:
         names: list[str] = []
         for line in file:
-            told = json.loads(line)
+            told = from_json(line)
             if list(told) != names:
                 names = list(told)
                 read = reader(names)

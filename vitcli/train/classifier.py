@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 
 import vitcli
 from vitcli.answers.answer import Answers, answer, logits_of
@@ -24,14 +24,18 @@ from vitcli.preprocess import Preprocess
 from vitcli.run import resolve_checkpoint
 from vitcli.train.balance import ClassWeights, check_weights, weights_of
 from vitcli.train.compiled import check_compiler, is_graphed
+from vitcli.train.ema import WeightAverage, trained
 from vitcli.train.metrics import collection, mean_loss, never_right, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
+from vitcli.train.run_length import run_length
 from vitcli.weights.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRScheduler
+    from torch.optim import Optimizer
 
     from vitcli.data import Batch
+    from vitcli.train.safety.nonfinite import NonFinite
 
 S = TypeVar("S")
 
@@ -100,8 +104,12 @@ class Classifier(pl.LightningModule):
         _freeze(net, freeze)
         self.compiles = compile
         self.largest_batch = 0
+        # kept while it trains, if that is wanted
+        self.average: WeightAverage | None = None
         # how the net is asked in evaluation; with features, it runs without compilation
         self.asked = Asked()
+        # what watches for nan and inf, in fit
+        self.guard: NonFinite | None = None
         if compile:
             check_compiler()
         self.save_hyperparameters(
@@ -123,6 +131,8 @@ class Classifier(pl.LightningModule):
         self.metrics = torch.nn.ModuleDict({f"{stage}/": collection(len(classes), stage) for stage in stages})
         self.losses = torch.nn.ModuleDict({f"{stage}/": mean_loss() for stage in stages})
         self.logged: set[str] = set()
+        # whether the training metrics hold what an earlier start has counted of this epoch
+        self.has_counted = False
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -206,7 +216,7 @@ class Classifier(pl.LightningModule):
             black: Tensor = self(images.new_zeros(1, 3, *self.preprocess.size))
             return black.sum() * 0
         logits = self(images).float()
-        loss = self._loss(logits, batch.get("target", labels))
+        loss = self.loss(logits, batch.get("target", labels))
         # not for Lightning's bar, which would wait for its value whether there is a bar or not (LossBar)
         self.log("train/loss_step", loss, batch_size=len(labels))
         # as a tensor on the CPU: Lightning would copy a number to the GPU, and wait for it
@@ -228,25 +238,44 @@ class Classifier(pl.LightningModule):
         return self._answers(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW under a step-wise schedule over the run's own total of optimizer steps."""
-        total = self.trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise ConfigError(
-                "trainer.max_epochs -1: the learning rate needs to know where the run ends; "
-                "set trainer.max_epochs or trainer.max_steps"
-            )
+        """AdamW under a step-wise schedule over the run's own total of optimizer steps, or over its time."""
+        total = run_length(self.trainer)
         optimizer = build_optimizer(self.net, self.optimizer_settings)
-        schedule = StepSchedule(optimizer, self.optimizer_settings, self.schedule, int(total))
+        schedule = StepSchedule(optimizer, self.optimizer_settings, self.schedule, total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients, and leave out a step of which they are nan or inf."""
+        if self.guard is not None and self.guard.by_norm:
+            self.guard.clip(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the version of vitcli, by which its checkpoints are recognised."""
+        """Add the version of vitcli, by which its checkpoints are recognised, and the average of the weights."""
+        if self.guard is not None:
+            self.guard.check(self.trainer, self, checkpoint)
         checkpoint["vitcli_version"] = vitcli.__version__
+        if self.average is not None:
+            self.average.save(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Train on with the weights themselves, where a checkpoint holds them beside their average."""
+        if self.trainer.state.fn == "fit":
+            if self.average is not None:
+                self.average.restore(checkpoint)
+            checkpoint["state_dict"] = trained(checkpoint)
 
     def _answers(self, batch: Batch) -> Answers:
         return answer(self.net, self.preprocess, batch["image"], self.asked, forward=self)
 
-    def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean loss of logits (batch, classes) against labels (batch,), or shares (batch, classes)."""
         each = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
         if self.balance is not None:
             # by image: torch's own weights are by class, and weigh also what label smoothing gives to the other classes
@@ -272,24 +301,40 @@ class Classifier(pl.LightningModule):
             logits: float32 (batch, classes).
             labels: int64 (batch,).
         """
-        loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
-        assert isinstance(loss, MeanMetric)
-        assert isinstance(metrics, MetricCollection)
-        loss.update(F.cross_entropy(logits, labels, reduction="none"))
+        loss, metrics = self._of(stage)
+        each = F.cross_entropy(logits, labels, reduction="none")
+        if stage == "train":
+            # a step that is left out counts for nothing
+            loss.update(each.nan_to_num(0.0, 0.0, 0.0), each.isfinite().float())
+        else:
+            loss.update(each)
         probabilities = logits.softmax(dim=1)
         record(metrics, probabilities if stage == "train" else never_right(probabilities, labels), labels)
         return loss, metrics
 
     def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
         loss, metrics = self.count(stage, logits, labels)
-        if stage in self.logged:
-            return
+        if stage not in self.logged:
+            self._log(stage, loss, metrics, len(labels))
+
+    def _log(self, stage: str, loss: MeanMetric, metrics: MetricCollection, size: int) -> None:
         # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
         # over all processes; an empty batch is recorded too, for every process has to take part in that. Once an epoch
         # is enough, and each call takes the CPU as long as a small net
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=size)
         self.logged.add(stage)
+
+    def training_metrics(self) -> dict[str, Metric]:
+        """What training counts, by name."""
+        loss, metrics = self._of("train")
+        return {"loss": loss, **{str(name): metric for name, metric in metrics.items(keep_base=True)}}
+
+    def _of(self, stage: str) -> tuple[MeanMetric, MetricCollection]:
+        loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
+        assert isinstance(loss, MeanMetric)
+        assert isinstance(metrics, MetricCollection)
+        return loss, metrics
 
     def on_train_start(self) -> None:
         """Log the metrics of an epoch that is resumed midway, for which Lightning announces no start."""
@@ -298,6 +343,12 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Log the metrics of training anew."""
         self.logged.discard("train")
+
+    def on_train_epoch_end(self) -> None:
+        """Log the metrics of an epoch whose last batch was before the run was resumed."""
+        if self.has_counted and "train" not in self.logged:
+            self._log("train", *self._of("train"), size=1)
+        self.has_counted = False
 
     def on_validation_epoch_start(self) -> None:
         """Log the metrics of validation anew."""

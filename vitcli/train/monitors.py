@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from vitcli.errors import ConfigError
 from vitcli.train.metrics import collection
 from vitcli.train.safety.best import BestCheckpoint
+from vitcli.train.stop import Stop
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -61,6 +62,8 @@ class Monitors(Callback):
                     callback.save_top_k = 0
                     continue
                 key = "checkpoint.monitor"
+            elif isinstance(callback, Stop):
+                key = "stop.monitor"
             else:
                 key = f"trainer.callbacks {type(callback).__name__}.monitor"
             check_monitor(key, monitor, [*names, "train/lr"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
@@ -25,7 +26,7 @@ class AdamW:
     """AdamW (Loshchilov and Hutter 2019), as in the ViT recipes of DeiT and timm.
 
     Args:
-        lr: Learning rate at its highest, after the warm-up.
+        lr: Learning rate at its highest, after the warm-up; auto: fit finds it by a range test.
         weight_decay: Decoupled weight decay of the matrices; biases, norms, tokens and positions have none.
         betas: Decay rates of the running averages of the gradient and of its square.
         eps: Added to the denominator.
@@ -37,14 +38,14 @@ class AdamW:
             outside (0, 1].
     """
 
-    lr: float = 1e-3
+    lr: float | Literal["auto"] = 1e-3
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
+        if self.lr != "auto" and not self.lr > 0:
             raise ConfigError(f"model.optimizer.lr {self.lr}: a learning rate must be above 0, e.g. 0.001")
         if self.weight_decay < 0:
             raise ConfigError(f"model.optimizer.weight_decay {self.weight_decay}: cannot be negative; 0 is none")
@@ -52,6 +53,17 @@ class AdamW:
             raise ConfigError(f"model.optimizer.betas {self.betas}: both must lie in [0, 1), e.g. 0.9 and 0.999")
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"model.optimizer.layer_decay {self.layer_decay}: must lie in (0, 1]; 1 is none")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as a number.
+
+        Raises:
+            ConfigError: It is still to be found.
+        """
+        if self.lr == "auto":
+            raise ConfigError("model.optimizer.lr auto: is searched for by vitcli fit alone; give a number")
+        return self.lr
 
 
 @dataclass(frozen=True)
@@ -84,8 +96,17 @@ class WarmupCosine:
         warmup = round(self.warmup_fraction * total)
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        progress = min(1.0, (step - warmup) / max(1, total - 1 - warmup))
-        return self.final_fraction + (1 - self.final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+        return self._decayed((step - warmup) / max(1, total - 1 - warmup))
+
+    def factor_at(self, share: float) -> float:
+        """The same curve over the time of a run whose steps are not known, after a share of it in [0, 1]."""
+        if share < self.warmup_fraction:
+            return share / self.warmup_fraction
+        return self._decayed((share - self.warmup_fraction) / (1 - self.warmup_fraction))
+
+    def _decayed(self, progress: float) -> float:
+        half = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+        return self.final_fraction + (1 - self.final_fraction) * half
 
 
 @final
@@ -94,9 +115,17 @@ class StepSchedule(LRScheduler):
 
     torch's own schedulers keep their totals and base rates in the checkpoint, so that a resumed run follows
     the old curve whatever its config says. This one takes both from the run as it is configured now.
+
+    Args:
+        optimizer: Whose parameter groups each have a ``scale``.
+        settings: The learning rate at its highest.
+        schedule: The curve.
+        total: Steps of the run, or what tells the share of its time that has passed, in [0, 1].
     """
 
-    def __init__(self, optimizer: Optimizer, settings: AdamW, schedule: WarmupCosine, total: int) -> None:
+    def __init__(
+        self, optimizer: Optimizer, settings: AdamW, schedule: WarmupCosine, total: int | Callable[[], float]
+    ) -> None:
         self.settings = settings
         self.schedule = schedule
         self.total = total
@@ -104,7 +133,9 @@ class StepSchedule(LRScheduler):
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """The learning rate of each parameter group at the current step."""
-        rate = self.settings.lr * self.schedule.factor(self.last_epoch, self.total)
+        total = self.total
+        factor = self.schedule.factor_at(total()) if callable(total) else self.schedule.factor(self.last_epoch, total)
+        rate = self.settings.rate * factor
         return [rate * group["scale"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,7 +144,11 @@ class StepSchedule(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the step, and set its learning rate by the present settings in the parameter groups."""
-        self.last_epoch = state_dict["last_epoch"]
+        self.go_to(state_dict["last_epoch"])
+
+    def go_to(self, step: int) -> None:
+        """Set the learning rate of a step (from 0) in the parameter groups."""
+        self.last_epoch = step
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
         self._last_lr = self.get_lr()
@@ -157,7 +192,7 @@ def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
     # All of a parameter's update in one loop: on a CPU three times as fast, on a GPU a third of the memory read and
     # written; elsewhere torch's own choice.
     fused = True if {parameter.device.type for parameter in net.parameters()} in ({"cpu"}, {"cuda"}) else None
-    optimizer = torch.optim.AdamW(today, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=fused)
+    optimizer = torch.optim.AdamW(today, lr=settings.rate, betas=settings.betas, eps=settings.eps, fused=fused)
     # its step is given no scale of the gradients; else Lightning would refuse to clip them in mixed precision
     optimizer._step_supports_amp_scaling = False
 

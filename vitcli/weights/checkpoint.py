@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+import struct
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vitcli.errors import WeightsError
+from vitcli.errors import ConfigError, WeightsError
+from vitcli.weights.container import check_container
+from vitcli.weights.contract import check_contract
+from vitcli.weights.seal import is_intact
+
+# what torch raises for a file of other bytes than it has written
+DAMAGES = (
+    RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+    AssertionError, struct.error,
+)  # fmt: skip
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -23,16 +32,22 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: A ``.ckpt`` file.
 
     Raises:
-        WeightsError: No such file, cut short, not a torch file, with code in it, or not written by vitcli.
+        WeightsError: No such file, cut short, damaged, not a torch file, with code in it, or not written by vitcli.
     """
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"--ckpt_path {path}: no such file; name a .ckpt file, a run folder, 'last' or 'best'")
     try:
+        if is_intact(path) is False:
+            raise WeightsError(
+                f"--ckpt_path {path}: is damaged, its bytes are not those that were written; use another checkpoint of "
+                "the run, or copy the file again"
+            )
+        check_container(path)
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, str(error))) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except DAMAGES as error:
         raise WeightsError(_refused(path, str(error))) from error
     settings = content.get("hyper_parameters") if isinstance(content, dict) else None
     if not isinstance(settings, dict) or "vitcli_version" not in content or "net" not in settings:
@@ -40,44 +55,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"--ckpt_path {path}: a torch file, but not a checkpoint of vitcli's (no net and classes in it); "
             "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"
         )
-    _check_plain(path, settings)
+    try:
+        wrong = check_contract(content, path.stat().st_size)
+    except ConfigError as error:
+        raise WeightsError(f"--ckpt_path {path}: {error}; use a checkpoint written by vitcli") from error
+    if wrong:
+        raise WeightsError(f"--ckpt_path {path}: {wrong}, so it is not opened; use a checkpoint written by vitcli")
     return content
-
-
-def _check_plain(path: Path, settings: dict[str, Any]) -> None:
-    """Settings go into a parser that would import a class path; so a class path may stand in one place only."""
-    kinds = {"net": dict, "preprocess": dict, "optimizer": dict, "schedule": dict, "classes": list}
-    sections = [value for key, value in settings.items() if kinds.get(key) is dict and isinstance(value, dict)]
-    backend = settings["net"].get("backend") if isinstance(settings["net"], dict) else None
-    fine = (
-        all(isinstance(settings.get(key), kind) for key, kind in kinds.items())
-        and isinstance(backend, dict)
-        and backend.keys() == {"class_path", "init_args"}
-        and isinstance(backend["class_path"], str)
-        and isinstance(backend["init_args"], dict)
-    )
-    weights = settings.get("class_weights")
-    values = list(weights.values()) if isinstance(weights, dict) and not names_class(weights) else [weights]
-    values += [value for section in [*sections, settings] for value in section.values() if not isinstance(value, dict)]
-    values += list(backend["init_args"].values()) if fine and backend else []
-    inner = [one for section in sections for key, one in section.items() if isinstance(one, dict) and key != "backend"]
-    if not fine or inner or any(map(names_class, [settings, *sections])) or not all(map(is_flat, values)):
-        raise WeightsError(
-            f"--ckpt_path {path}: its settings are not plain numbers and words, so it is not opened; "
-            "use a checkpoint written by vitcli"
-        )
-
-
-def names_class(section: Mapping[str, Any]) -> bool:
-    """Whether a parser would take a section for a class to import."""
-    return bool(section.keys() & {"class_path", "init_args", "dict_kwargs"})
-
-
-def is_flat(value: object) -> bool:
-    """Whether a value is a number, a word, none, or one list of such: nothing that a parser would build."""
-    if isinstance(value, list):
-        return all(is_flat(one) and not isinstance(one, list) for one in value)
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _refused(path: Path, reason: str) -> str:

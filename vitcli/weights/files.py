@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from torch import Tensor
 
 from vitcli.errors import ConfigError, NoHeadError, WeightsError
 from vitcli.machine.atomic import replacing
+from vitcli.machine.bounded_json import from_json
 from vitcli.net import ViT, build
 from vitcli.net.kernels.undrawn import undrawn
+from vitcli.net.settings import check_held
+from vitcli.weights.container import check_container
 from vitcli.weights.importer import fill, import_net
 from vitcli.weights.tables.table import Found, unwrap
 
@@ -36,6 +40,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"weights {path}: a broken safetensors file: {_line(error)}") from error
     try:
+        check_container(path)
         with warnings.catch_warnings():
             # of what may go wrong; what does go wrong is said below
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
@@ -49,7 +54,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise WeightsError(f"weights {path}: neither safetensors nor a torch file") from error
     except Exception as error:
         raise WeightsError(f"weights {path}: neither safetensors nor a whole torch file: {_line(error)}") from error
-    return unwrap(held)
+    tensors = unwrap(held)
+    _check_whole(path, tensors)
+    return tensors
 
 
 def save_tensors(net: ViT, path: str | Path, **more: Any) -> None:
@@ -79,7 +86,10 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        return {key: json.loads(value) for key, value in metadata.items()} if NET in metadata else {}
+        told = {key: from_json(value) for key, value in metadata.items()} if NET in metadata else {}
+        if not isinstance(told.get(NET, {}), dict):
+            raise ValueError(f"{NET} is no mapping of settings")
+        return told
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"weights {path}: a broken header: {_line(error)}") from error
 
@@ -95,12 +105,14 @@ def open_net(path: str | Path, **said: Any) -> ViT:
         WeightsError: As read_tensors and import_net raise it, or something said of a file of ours.
     """
     settings = read_metadata(path).get(NET)
+    path = Path(path)
     tensors = read_tensors(path)
     try:
         if settings is None:
             return import_net(tensors, **said)
         if said and said != {"source": "auto"}:
             raise WeightsError(f"weights: says itself what net it is; leave out {', '.join(said)}")
+        check_held(settings, path.stat().st_size)
         with undrawn():
             net = build(settings)
         fill(net, Found(dict(tensors), {}))
@@ -117,6 +129,17 @@ def _is_safetensors(path: Path) -> bool:
     except OSError as error:
         raise WeightsError(f"weights {path}: cannot be read: {error.strerror or error}") from error
     return start[8:] == b"{" or path.suffix == ".safetensors"
+
+
+def _check_whole(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Check that a torch file holds the numbers that it claims: a view may repeat one of them without end."""
+    for name, tensor in tensors.items():
+        held = tensor.untyped_storage().nbytes() if tensor.layout == torch.strided and not tensor.is_meta else 0
+        if tensor.numel() * tensor.element_size() > held:
+            raise WeightsError(
+                f"weights {path}: {name[:100]} of shape {list(tensor.shape)} is not whole, the file holds {held:,} "
+                "bytes of it; save its tensors as safetensors where it was made"
+            )
 
 
 def _line(error: BaseException) -> str:

@@ -15,7 +15,8 @@ from vitcli.net import build
 from vitcli.net.kernels.undrawn import undrawn
 from vitcli.net.resample import Resampling
 from vitcli.run import resolve_checkpoint
-from vitcli.weights.checkpoint import is_flat, names_class, read_checkpoint
+from vitcli.weights.checkpoint import read_checkpoint
+from vitcli.weights.contract import is_flat, names_class
 from vitcli.weights.fetch import from_timm, from_torchvision
 from vitcli.weights.files import open_net, read_metadata
 from vitcli.weights.pretrained import Pretrained

@@ -26,6 +26,7 @@ def test_a_warning_is_silenced_only_while_a_library_says_it(silenced: Silenced):
     assert silenced.reason
 
 
+@pytest.mark.slow
 def test_a_plain_run_says_nothing_on_standard_error(photos: Path, vitcli):
     done = vitcli(*FIT)
     assert (done.returncode, done.stderr) == (0, "")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.cli.trainer.arguments import load_config
+from vitcli.cli.trainer.config_file import load_config
 from vitcli.cli.trainer.yaml_text import to_yaml
 
 NASTY = [

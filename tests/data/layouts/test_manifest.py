@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -153,6 +154,14 @@ def test_an_image_that_is_not_there_is_left_out_and_named(folder: Path) -> None:
             [{"path": "a.png", "label": "a", "split": "fold1 test"}, {"path": "b.png", "label": "a", "split": "test"}],
             r", row 1: split 'fold1 test' is no split; use train, val or test$",
         ),
+        (
+            [{"path": "a\0.png", "label": "a"}],
+            r", row 1: path 'a\\x00.png' holds a NUL byte, and is no path; correct it$",
+        ),
+        (
+            [{"path": "a" * 40_000, "label": "a"}],
+            r", row 1: path 'a{60}' has 40,000 characters, and is no path; correct",
+        ),
         ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times; keep one of its rows$"),
         ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train; a classifier needs two$"),
     ],
@@ -167,6 +176,14 @@ def test_what_is_wrong_with_a_row_is_named(tmp_path: Path, rows: list[dict[str, 
     [
         ("table.xls", b"", r"is no table by its extension; .csv, .tsv, .jsonl, .parquet, .txt are read$"),
         ("table.jsonl", b"[1]\n", r"cannot be read as .jsonl \(line 1 is no object\); correct it$"),
+        ("table.jsonl", b"[" * 100_000, r"cannot be read as .jsonl \(more than 50 levels of JSON\); correct it$"),
+        ("table.jsonl", b" " * 5_000_000, r"cannot be read as .jsonl \(line 1 has more than 4,000,000 characters\)"),
+        ("table.csv", b"a" * 5_000_000, r"cannot be read as .csv \(line 1 has more than 4,000,000 characters\)"),
+        (
+            "table.txt",
+            b"a/a.png\n" + b"b" * 5_000_000,
+            r"cannot be read as .txt \(line 2 has more than 4,000,000 characters\)",
+        ),
         ("table.jsonl", b"{half", r"cannot be read as .jsonl \(Expecting"),
         ("table.parquet", b"no parquet", r"cannot be read as .parquet \(Parquet"),
     ],
@@ -177,3 +194,14 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: by
         ManifestData(str(tmp_path / name)).find_classes()
     with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file; check the path"):
         ManifestData(str(tmp_path / "gone.csv")).find_classes()
+
+
+def test_a_parquet_file_of_25_kilobytes_that_claims_millions_of_rows_is_refused(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    same = pyarrow.DictionaryArray.from_arrays(np.zeros(5_000_000, dtype=np.int8), ["a"])
+    parquet.write_table(pyarrow.table({"path": same, "label": same}), tmp_path / "table.parquet")
+    assert (tmp_path / "table.parquet").stat().st_size < 50_000
+    with pytest.raises(DataError, match=r"cannot be read as \.parquet \(5,000,000 rows in [\d,]+ bytes\); correct it$"):
+        ManifestData(str(tmp_path / "table.parquet")).find_classes()

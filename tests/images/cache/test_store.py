@@ -162,6 +162,25 @@ def test_a_build_that_was_killed_changes_nothing_and_leaves_nothing(photos: Path
     assert all(name.startswith("pixels-") for name in stores(photos))
 
 
+@pytest.mark.parametrize(
+    ("name", "keep"), [("pixels", 100), ("pixels", 0), ("sizes.npy", 90), ("about.json", 50), ("about.json", 0)]
+)
+def test_a_store_that_was_cut_short_is_built_again_and_that_is_said(
+    name: str, keep: int, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = train(fit(photos))
+    for store_name in stores(photos):
+        with (photos / "kept" / store_name / name).open("rb+") as file:
+            file.truncate(keep)
+    for one, other in zip(expected, train(fit(photos)), strict=True):
+        assert torch.equal(one["image"], other["image"])
+    told = capsys.readouterr().err
+    assert told.count("; decoding the images again\n") == 2
+    assert "data.cache disk: " in told
+    train(fit(photos))
+    assert capsys.readouterr().err == ""
+
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -53,6 +53,7 @@ def many(copied: Path) -> Path:
     return copied
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_the_table_is_byte_for_byte_the_uninterrupted_one(many: Path, programs: Warm):
     assert main(predict(table="whole.csv")) == 0
     work, before = Path("table.csv.parts"), 0

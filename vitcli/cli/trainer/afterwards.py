@@ -196,5 +196,6 @@ def to_wandb(trainer: pl.Trainer, outcome: Outcome) -> None:
     from vitcli.report.for_wandb import wandb_objects
     from vitcli.report.material import gather
 
+    evaluation = outcome.evaluation
     for logger in loggers:
-        logger.experiment.log(wandb_objects(gather(outcome.origin, outcome.scored), outcome.evaluation))
+        logger.log_made(lambda: wandb_objects(gather(outcome.origin, outcome.scored), evaluation))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import yaml
-
-from vitcli.cli.shipped import nearest
+from vitcli.cli.idle import typed
+from vitcli.cli.trainer.config_file import check_words, load_config, said_by
 from vitcli.cli.trainer.imports import check_imports
+from vitcli.cli.trainer.secrets import refuse_secrets
+from vitcli.cli.trainer.taken_over import taken_over
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.images.source.roots import END
 from vitcli.names import at_home
@@ -21,10 +22,8 @@ from vitcli.run import RunOptions, default_name, find, resolve_checkpoint, run_o
 # what the model, or the run, hands to the data
 LINKED = {"preprocess": "model.preprocess", "classes": "model.classes", "seed": "seed_everything"}
 EVALUATING = ("validate", "test", "predict")
-SECTIONS = ("trainer", "model", "data", "run", "checkpoint", "predictions")
-MODEL_SECTIONS = ("net", "preprocess", "optimizer", "schedule")
-# what may also be the name of a class
-CLASSES = ("data", "model.net.backend")
+LONGEST_NUMBER = 10
+BACKEND = "model.net.backend"
 
 
 @final
@@ -41,6 +40,7 @@ class Arguments:
         run: Where the run lies.
         root: The image folder, as typed, if at all; None for several.
         fold: Which fold of the images is val, if they are divided so.
+        said: Every setting of the words and configs, as (key, value); a key knows no init_args.
     """
 
     verb: str
@@ -51,6 +51,7 @@ class Arguments:
     run: RunOptions
     root: str | None
     fold: int | None = None
+    said: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def run_name(self) -> str:
@@ -97,32 +98,42 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", "-c", action="append", default=[])
-    for name in ("--ckpt_path", "--weights", "--run.name", "--run.dir", *_either_way("root"), *_either_way("fold")):
+    own = ("--ckpt_path", "--weights", "--run.name", "--run.dir", "--run.resume")
+    for name in (*own, *_either_way("root"), *_either_way("fold")):
         parser.add_argument(name)
     try:
-        typed = vars(parser.parse_known_args(list(words))[0])
+        known = vars(parser.parse_known_args(list(words))[0])
     except argparse.ArgumentError as error:
         raise ConfigError(f"{error.argument_name}: {error.message}") from error
+    check_words(words)
     _check_linked_words(words)
     said: dict[str, Any] = {}
-    for config in typed["config"]:
-        content = load_config(config)
+    contents = {config: load_config(config) for config in known["config"]}
+    refuse_secrets(words, contents)
+    settings = set(typed(words))
+    for config, content in contents.items():
+        settings.update((key, str(value)) for key, value in said_by(content))
         check_imports(config, content, opened)
         _check_linked(config, content)
         said |= _told_by(content)
-    said |= {key: value for key, value in typed.items() if value is not None}
+    said |= {key: value for key, value in known.items() if value is not None}
     ckpt_path, weights = said.get("ckpt_path"), said.get("weights")
     root, fold = (said.get(f"data.{name}", said.get(f"data.init_args.{name}")) for name in ("root", "fold"))
     return Arguments(
         verb=verb,
         words=tuple(words),
-        configs=tuple(typed["config"]),
+        configs=tuple(known["config"]),
         ckpt_path=None if ckpt_path in {None, "", "null"} else at_home(str(ckpt_path)),
         weights=None if weights in {None, "", "null"} else at_home(str(weights)),
-        run=RunOptions(said.get("run.name"), at_home(str(said.get("run.dir") or RunOptions().dir))),
+        run=RunOptions(
+            said.get("run.name"),
+            at_home(str(said.get("run.dir") or RunOptions().dir)),
+            "auto" if said.get("run.resume") == "auto" else "never",
+        ),
         root=None if root is None or isinstance(root, list) or END in str(root) else str(root),
         # what is no number the parser refuses
-        fold=int(str(fold)) if str(fold).isdecimal() else None,
+        fold=int(str(fold)) if str(fold).isdecimal() and len(str(fold)) < LONGEST_NUMBER else None,
+        said=frozenset(settings),
     )
 
 
@@ -158,7 +169,9 @@ def _check_linked_words(words: Sequence[str]) -> None:
             )
 
 
-def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def base_configs(
+    arguments: Arguments, checkpoint: Path | None, settings: dict[str, Any], opened: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """What holds where the user types nothing else: the run's own config, then the checkpoint's contract.
 
     fit goes on with everything its run was started with; validate and test take the images, and the precision
@@ -168,79 +181,30 @@ def base_configs(arguments: Arguments, checkpoint: Path | None, settings: dict[s
         arguments: The command line.
         checkpoint: The checkpoint that is meant.
         settings: The checkpoint's hyper-parameters, plain.
+        opened: Packages and modules that the user trusts.
 
     Raises:
         WeightsError: The backend is a stranger's, and the user has not named it.
+        ConfigError: The run's config holds something that has to be typed again.
     """
-    bases: list[dict[str, Any]] = []
     if checkpoint is None:
-        return bases
+        return []
     _check_trusted(arguments, checkpoint, str(settings["net"]["backend"]["class_path"]))
+    contract = {"model": settings}
     run = run_of(checkpoint)
-    if run is not None and arguments.verb != "predict":
-        own = load_config(str(run.config("fit")))
-        for key in ("ckpt_path", "weights", "run"):
-            own.pop(key, None)
-        if arguments.verb in ("validate", "test"):
-            precision = (own.get("trainer") or {}).get("precision")
-            own = {"data": own.get("data")} | ({"trainer": {"precision": precision}} if precision else {})
-        bases.append(own)
-    bases.append({"model": settings})
-    return bases
+    if run is None or arguments.verb == "predict":
+        return [contract]
+    return [taken_over(run, arguments.verb, {key for key, _ in arguments.said}, opened), contract]
 
 
 def _check_trusted(arguments: Arguments, checkpoint: Path, backend: str) -> None:
     """A backend that is not ours is imported because the user names it, never because a checkpoint does."""
-    typed = " ".join([*arguments.words, *(Path(config).read_text(encoding="utf-8") for config in arguments.configs)])
-    if not re.fullmatch(r"vitcli\.net\.\w+", backend) and backend not in typed:
+    named = {value for key, value in arguments.said if key in (BACKEND, f"{BACKEND}.class_path")}
+    if not re.fullmatch(r"vitcli\.net\.\w+", backend) and backend not in named:
         raise WeightsError(
-            f"--ckpt_path {checkpoint}: its backend {backend} is not vitcli's own, and is not imported on a "
-            f"checkpoint's word; if you trust it, say --model.net.backend {backend}"
+            f"--ckpt_path {checkpoint}: its backend {backend[:100]} is not vitcli's own, and is not imported on a "
+            f"checkpoint's word; if you trust it, say --{BACKEND} {backend[:100]}"
         )
-
-
-def load_config(path: str) -> dict[str, Any]:
-    """The content of a config file.
-
-    Raises:
-        ConfigError: It is missing, or no YAML of sections.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"--config {path}: no such file; {nearest(path, '--config ')}vitcli configs lists those that are shipped"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: cannot be read: {error}; name a YAML file") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--config {path}: not YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see vitcli configs folder")
-    _check_sections(path, content)
-    return content
-
-
-def _check_sections(path: str, content: dict[str, Any]) -> None:
-    """Check that what has settings inside holds settings, and is no word, list or nothing.
-
-    Raises:
-        ConfigError: It does not.
-    """
-    data, model = content.get("data"), content.get("model")
-    net = model.get("net") if isinstance(model, dict) else None
-    nested = {
-        **{key: content[key] for key in SECTIONS if key in content},
-        **({f"model.{key}": model[key] for key in MODEL_SECTIONS if key in model} if isinstance(model, dict) else {}),
-        **({"data.init_args": data["init_args"]} if isinstance(data, dict) and "init_args" in data else {}),
-        **({"model.net.backend": net["backend"]} if isinstance(net, dict) and "backend" in net else {}),
-    }
-    for key, value in nested.items():
-        if not isinstance(value, dict) and not (isinstance(value, str) and key in CLASSES):
-            held = "is empty" if value is None else f"is {str(value)[:60]!r}"
-            raise ConfigError(f"--config {path}: {key}: {held}, but has settings inside; give some, or leave it out")
 
 
 def _told_by(content: dict[str, Any]) -> dict[str, Any]:

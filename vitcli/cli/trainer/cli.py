@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -21,31 +22,33 @@ from vitcli.cli.idle import refuse_idle, refuse_unused
 from vitcli.cli.parser_errors import one_line
 from vitcli.cli.trainer.accepted import WhenAccepted
 from vitcli.cli.trainer.afterwards import ReportOptions
-from vitcli.cli.trainer.arguments import (
-    Arguments,
-    base_configs,
-    load_config,
-    read_arguments,
-)
+from vitcli.cli.trainer.arguments import Arguments, base_configs, read_arguments
 from vitcli.cli.trainer.asking import settle
-from vitcli.cli.trainer.conflicts import honour, repeated
+from vitcli.cli.trainer.auto import is_auto, record, take_found
+from vitcli.cli.trainer.config_file import load_config
+from vitcli.cli.trainer.conflicts import changed, honour, repeated
 from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
-from vitcli.cli.trainer.imports import check_imports
+from vitcli.cli.trainer.hold import held
 from vitcli.cli.trainer.left_out import left_out_lines, show_images
 from vitcli.cli.trainer.quiet import in_our_words
+from vitcli.cli.trainer.resume import check_own, find_start
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, logger_names, take_wandb, trainer_settings
 from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unfinished_run import unfinished_run
+from vitcli.cli.trainer.unwritten import unwritten_is_told
 from vitcli.cli.trainer.whole_help import HelpAll
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError
-from vitcli.machine.atomic import keep_previous
+from vitcli.machine.atomic import keep_previous, replacing
+from vitcli.machine.lock import Lock
+from vitcli.machine.malloc import return_freed_blocks
 from vitcli.names import at_home, printable, quoted
 from vitcli.net.counts import macs
 from vitcli.net.kernels.undrawn import undrawn
-from vitcli.run import CACHE, Run, RunOptions, check_name, claim, run_of
+from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.table.work import Work
 from vitcli.train.classifier import Classifier
+from vitcli.train.ema import EmaOptions, WeightAverage, changes, from_checkpoint
 from vitcli.train.monitors import Monitors
 from vitcli.train.output.console import EpochLines, Unreadable
 from vitcli.train.output.csv_log import MetricsCsv
@@ -54,11 +57,21 @@ from vitcli.train.output.predictions import PredictionWriter
 from vitcli.train.output.table_options import check_table
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.train.safety.best import BestCheckpoint
+from vitcli.train.safety.exact import ExactResume
+from vitcli.train.safety.finite_scores import FiniteScores
 from vitcli.train.safety.last import KeepLast
+from vitcli.train.safety.launch import take_over
+from vitcli.train.safety.nonfinite import NonFinite
+from vitcli.train.safety.ranks import Ranks
 from vitcli.train.safety.reseed import Reseed
+from vitcli.train.safety.signals import Stops
+from vitcli.train.safety.spare import Spare
+from vitcli.train.safety.timed import Timed
 from vitcli.train.safety.write import CheckpointFiles
+from vitcli.train.sizes.advice import explained
+from vitcli.train.sizes.finder import FindSizes
+from vitcli.train.stop import Stop, StopOptions
 from vitcli.weights import load_into
-from vitcli.weights.checkpoint import read_checkpoint
 from vitcli.weights.imagenet import IMAGENET, imagenet
 from vitcli.weights.open import open_pretrained
 from vitcli.weights.pretrained import Pretrained
@@ -80,13 +93,16 @@ class Cli(LightningCLI):
     def __init__(self, verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> None:
         self.verb = verb
         self.opened = opened
-        self.arguments: Arguments = read_arguments(verb, words, opened)
-        self.checkpoint: Path | None = self.arguments.checkpoint()
-        self.continued: Run | None = None if self.checkpoint is None else run_of(self.checkpoint)
-        self.saved: dict[str, Any] = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+        self.start = find_start(read_arguments(verb, words, opened))
+        self.arguments: Arguments = self.start.arguments
+        self.checkpoint: Path | None = self.start.checkpoint
+        self.continued: Run | None = self.start.run
+        self.saved: dict[str, Any] = self.start.saved
+        self.lock: Lock | None = None
+        self.ranks = Ranks(verb)
         weights = None if self.arguments.only_asks else self.arguments.weights
         self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
-        self.told: list[str] = []
+        self.told: list[str] = list(self.start.told)
         self.run: Run | None = None
         # multiply-accumulates of an image, which fit counts
         self.macs: int | None = None
@@ -112,6 +128,8 @@ class Cli(LightningCLI):
         parser.add_argument("--weights", type=str | None, help="Weights to start from: a file, timm:NAME, ...")
         parser.add_class_arguments(RunOptions, "run")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.add_class_arguments(EmaOptions, "ema")
+        parser.add_class_arguments(StopOptions, "stop")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(ReportOptions, "report")
         source = "UnlabelledData" if self.verb == "predict" else "FolderData"
@@ -125,9 +143,9 @@ class Cli(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the words over what the run and its checkpoint say; read the classes of a new run from its folders."""
         settings = self.saved.get("hyper_parameters", {})
-        bases = base_configs(self.arguments, self.checkpoint, settings)
-        for base in bases:
-            check_imports(f"(of {self.checkpoint})", {**base, "model": None}, self.opened)
+        bases = base_configs(self.arguments, self.checkpoint, settings, self.opened)
+        if self.verb == "fit":
+            bases.insert(0, from_checkpoint(self.saved, self.checkpoint))
         if self.pretrained is not None:
             bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
@@ -139,6 +157,7 @@ class Cli(LightningCLI):
         except argparse.ArgumentError as error:
             raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
         refuse_idle(self.verb, self.arguments.words, self.config, weights=self.checkpoint is None)
+        take_found(self.verb, self.config, bases)
 
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
@@ -150,6 +169,8 @@ class Cli(LightningCLI):
 
     def abandon(self) -> None:
         """Remove the folder of a run that was refused before it began; one that holds anything stays."""
+        if self.lock is not None:
+            self.lock.release()
         if self.run is not None and not self.accepted.is_accepted:
             with suppress(OSError):
                 self.run.folder.rmdir()
@@ -165,13 +186,27 @@ class Cli(LightningCLI):
         if self.config.data.init_args.cache_dir is None:
             self.datamodule.kept_in = Path(self.arguments.run.dir) / CACHE
         if self.checkpoint is not None:
-            self.told += honour(self.model, self.saved, self.checkpoint, self.verb)
+            self.told += honour(self.model, self.saved, self.checkpoint, self.verb, is_own=self.start.is_own)
+        if self.start.is_own:
+            check_own(self.start, self.plain_config())
+        if self.verb == "fit" and self.continued is not None:
+            self.told += changed(load_config(str(self.continued.config("fit"))), self.plain_config())
         self._start_from_weights()
+        self.ranks.timeout_seconds = self.config_init.run.timeout_seconds
         self.keep_last = KeepLast()
+        self.stops = Stops(self.keep_last, self.ranks)
+        self.keep_last.timed = Timed(self.config_init.run.save_minutes)
         self.accepted = WhenAccepted(self._write)
-        own: list[Callback] = [Monitors(), self.accepted, Unreadable(), EpochLines()]
+        batch_size, rate = (is_auto(self.config, key) for key in ("data.batch_size", "model.optimizer.lr"))
+        self.sizes = FindSizes(batch_size, rate, partial(record, self.config))
+        own: list[Callback] = [Monitors(), self.accepted, self.sizes, Unreadable(), EpochLines()]
+        if self.verb == "fit":
+            own += [NonFinite(self.config_init.run.on_nan, self.config_init.run.max_skipped), FiniteScores()]
         self.pace = Pace()
-        own += [Reseed(self.config.seed_everything), self.pace, self.keep_last]
+        self.exact = ExactResume()
+        own += [Reseed(self.config.seed_everything), self.pace, self.exact, self.keep_last, self.stops]
+        # last, so that all that look at the net when a validation begins see the weights themselves
+        own += self._averaged() if self.verb == "fit" else []
         settings = trainer_settings(self.config_init.trainer, self.model.net, self.arguments.run.dir, own)
         if self.verb == "predict" and (names := logger_names(self.config.trainer)):
             self.told.append(f"trainer.logger {', '.join(names)}: predict reaches no score that it could log")
@@ -184,14 +219,16 @@ class Cli(LightningCLI):
         # Lightning adds these behind the named sections; KeepLast has to come after ModelCheckpoint
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
+        take_over(self.trainer, self.ranks)
         if self.continued is not None:
             self.datamodule.kept_division = self.continued.division
-        if _is_first():
+        if is_first():
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
             refuse_unused(self.arguments.words, self._unused())
             self.told += settle(self.config_init.predictions, self.model, self.verb, self.continued, self.saved)
             self.run = self._run()
+            self.lock = held(self.run, self.verb, self.start, self.config_init.predictions.path)
             self._lay_out(self.run)
             self.told += left_out_lines(self.run, self.datamodule) if self.verb == "fit" else []
             self._say_what()
@@ -199,7 +236,18 @@ class Cli(LightningCLI):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             # a logger that uploads checkpoints is told of one as soon as it is saved
             read = any(getattr(logger, "uploads", True) for logger in self.trainer.loggers)
-            self.trainer.strategy.checkpoint_io = CheckpointFiles(in_passing=not read)
+            options = self.config_init.run
+            spare = None if self.run is None else Spare(options.spare_dir, self.run)
+            files = CheckpointFiles(in_passing=not read, keep=options.keep, spare=spare)
+            self.trainer.strategy.checkpoint_io = files
+
+    def _averaged(self) -> list[Callback]:
+        """What averages the weights, if that is wanted, and what stops early."""
+        options: EmaOptions = self.config_init.ema
+        self.told += changes(self.saved, options)
+        if options.decay is not None:
+            self.model.average = WeightAverage(options.decay)
+        return [Stop(self.config_init.stop), *filter(None, [self.model.average])]
 
     def _unused(self) -> dict[str, str]:
         """Settings that make no difference to these images, and why, but for those that the run was started with."""
@@ -215,17 +263,25 @@ class Cli(LightningCLI):
         Returns:
             Exit code: 3 if too many images of the table have no prediction.
         """
+        with explained(self.trainer, self.model, self.datamodule, self.verb):
+            self._do()
+        too_many = self.verb != "fit" and self.config_init.predictions.has_too_many_errors
+        return FINDINGS if too_many else DONE
+
+    def _do(self) -> None:
         if self.verb == "fit":
-            self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
-            after_fit(self)
+            with unwritten_is_told(self.trainer):
+                self.trainer.fit(self.model, self.datamodule, ckpt_path=self.checkpoint)
+                self.stops.raise_if_asked()
+                # what follows imports large libraries, which need addresses
+                return_freed_blocks()
+                after_fit(self)
         elif self.verb == "predict":
             self.trainer.predict(self.model, self.datamodule, return_predictions=False)
             after_predict(self)
         else:
             getattr(self.trainer, self.verb)(self.model, self.datamodule, verbose=False)
             after_scoring(self)
-        too_many = self.verb != "fit" and self.config_init.predictions.has_too_many_errors
-        return FINDINGS if too_many else DONE
 
     def tell(self, lines: Sequence[str]) -> None:
         """Print lines, in the first process alone."""
@@ -270,7 +326,7 @@ class Cli(LightningCLI):
     def _claimed(self, parent: Path, name: str) -> Run:
         """The run in which the same command has left a table unfinished; else a new one."""
         if self.verb == "fit":
-            return claim(parent, name)
+            return claim(parent, name, again=self.arguments.run.resume == "auto")
         predictions = self.config_init.predictions
         table = Path(at_home(predictions.path)) if predictions.path else None
         return unfinished_run(parent, name, self.verb, table, self._begun) or claim(parent, name)
@@ -290,6 +346,7 @@ class Cli(LightningCLI):
             predictions.check_sorting(self.trainer, self.model, self.datamodule)
         predictions.run = str(run.folder.absolute())
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
+        self.sizes.folder = run.folder
 
     def _write(self) -> None:
         """What the run's folder receives of a verb before its first step."""
@@ -300,7 +357,7 @@ class Cli(LightningCLI):
             show_images(self.run, self.datamodule)
             self.datamodule.keep_division(self.run.division)
             if self.curves is not None and self.continued is not None:
-                self.curves.continue_from(int(self.saved["global_step"]))
+                self.curves.continue_from(self.saved.get("metrics_rows"), int(self.saved["global_step"]))
         self._save_config(self.run)
 
     def _save_config(self, run: Run) -> None:
@@ -312,9 +369,10 @@ class Cli(LightningCLI):
         text = self.parser.dump(config, skip_none=False)
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
-        if self.verb == "fit":
-            keep_previous(path)
-        path.write_text(text, encoding="utf-8")
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+            if self.verb == "fit":
+                keep_previous(path, stays=True)
 
     def plain_config(self) -> dict[str, Any]:
         """The whole config in the types of a config file."""
@@ -330,7 +388,7 @@ class Cli(LightningCLI):
         loggers += [wandb_logger(self.run, options) for options in wandb_options]
         if self.verb != "fit":
             return loggers
-        self.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
+        self.curves = self.exact.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
         for logger in loggers if self.config.trainer.enable_autolog_hparams else ():
             logger.log_hyperparams(self.plain_config())
         return [*loggers, self.curves]
@@ -353,7 +411,7 @@ class Cli(LightningCLI):
         print("\n".join(map(printable, lines)), flush=True)
 
 
-def _is_first() -> bool:
+def is_first() -> bool:
     """Whether this is the process that writes; known from the environment, before there is a trainer."""
     return getattr(rank_zero_only, "rank", 0) == 0
 

@@ -11,6 +11,20 @@ from vitcli.errors import ConfigError, WeightsError
 if TYPE_CHECKING:
     from vitcli.train.classifier import Classifier
 
+# settings of trainer and data under which a resumed run learns something else
+DECIDING = (
+    "seed_everything",
+    "trainer.accumulate_grad_batches",
+    "trainer.gradient_clip_val",
+    "trainer.precision",
+    "data.init_args.batch_size",
+    "data.init_args.sampler",
+    "data.init_args.augment",
+    "stop.patience",
+    "stop.monitor",
+    "stop.min_delta",
+)
+
 
 def contradictions(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:
     """The settings that differ: key as the user types it, the checkpoint's value, today's value.
@@ -44,7 +58,31 @@ def repeated(was: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
     return {f"data.{name}" for name, value in before.items() if name in now and now[name] == value}
 
 
-def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: str) -> list[str]:
+def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A line for each setting outside the model that decides what a run learns, and that is another than before.
+
+    Args:
+        was: The run's own config.
+        now: The whole config as it is now, in plain types.
+    """
+    lines = []
+    for key in DECIDING:
+        before, today = _at(was, key), _at(now, key)
+        if before is not None and before != today:
+            lines.append(f"changed: {key.replace('.init_args', '')} {before} -> {today}")
+    return lines
+
+
+def _at(config: Any, key: str) -> Any:
+    """A value of a nest of settings by its key; None where there is none."""
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config
+
+
+def honour(
+    model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: str, *, is_own: bool = False
+) -> list[str]:
     """The checkpoint decides what the net is; in fit, the user decides how it is trained from here on.
 
     Args:
@@ -52,6 +90,7 @@ def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: 
         saved: Content of the checkpoint.
         checkpoint: Its path, for the message.
         verb: fit, validate, test or predict.
+        is_own: Whether ``run.resume auto`` has found it.
 
     Returns:
         A line for each setting that the user has changed.
@@ -67,7 +106,8 @@ def honour(model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: 
         if verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
             raise ConfigError(
                 f"model.{key} {now}: contradicts the checkpoint {checkpoint}, which has {was}; "
-                "leave it out (also from --config), or start a new run without --ckpt_path"
+                "leave it out (also from --config), or "
+                f"{'name another run with --run.name' if is_own else 'start a new run without --ckpt_path'}"
             )
         lines.append(f"changed: model.{key} {was} -> {now}")
     if verb != "fit":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vitcli.data import ImageData
 from vitcli.data.sheet import write_sheet
+from vitcli.machine.atomic import replacing
 from vitcli.names import printable
 from vitcli.run import Run
 from vitcli.table.csv_rows import RowWriter
@@ -41,7 +42,10 @@ def left_out_lines(run: Run, data: ImageData) -> list[str]:
 
 def write_left_out(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
     """The images that a run leaves out: split, path and reason of each."""
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    with (
+        replacing(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         out = RowWriter(file)
         for row in (("split", "path", "reason"), *rows):
             out.write(row)

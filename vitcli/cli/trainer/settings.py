@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, ProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, ProgressBar, Timer, WeightAveraging
 from torch import nn
 
 from vitcli.errors import ConfigError
@@ -28,6 +28,10 @@ CANNOT_WORK = {
     "BackboneFinetuning": "looks for a net in two parts; for a frozen net, set model.freeze backbone",
     "BaseFinetuning": "is made to be derived from; for a frozen net, set model.freeze",
 }
+AVERAGING = (
+    "confuses the weights and their average where a validation fails, and its checkpoints do not say which is which; "
+    "say --ema.decay 0.999 instead"
+)
 # Lightning takes all of them for bf16-mixed on a CPU
 MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
 
@@ -49,7 +53,7 @@ def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Ca
             "trainer.use_distributed_sampler true: vitcli deals the images out to the processes itself, each "
             "exactly once, where Lightning's sampler repeats some; leave it out"
         )
-    if trainer.max_epochs == -1 and trainer.max_steps == -1:
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and trainer.max_time is None:
         raise ConfigError(
             "trainer.max_epochs -1: the learning rate has to know where the run ends; "
             "give a number of epochs, or trainer.max_steps"
@@ -58,6 +62,8 @@ def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Ca
     for callback in given:
         if reason := CANNOT_WORK.get(type(callback).__name__):
             raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {reason}")
+        if isinstance(callback, WeightAveraging):
+            raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {AVERAGING}")
     if trainer.max_time is not None and any(isinstance(callback, Timer) for callback in given):
         raise ConfigError(
             f"trainer.max_time {trainer.max_time}: has no effect beside a Timer in trainer.callbacks; leave one "

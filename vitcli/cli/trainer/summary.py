@@ -12,6 +12,7 @@ from vitcli.net.counts import parameters
 from vitcli.run import Run
 from vitcli.table.rows import read_rows
 from vitcli.train.output.predictions import PredictionWriter
+from vitcli.train.stop import Stop
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -38,9 +39,12 @@ def trained(trainer: pl.Trainer, run: Run, before: int | None = None) -> list[st
     files = ", ".join(name for name in KEPT if (run.folder / name).is_file())
     lines = [f"done: {epochs}, {steps}{reached}{_why(trainer)}", f"run: {run.folder}{f' ({files})' if files else ''}"]
     if before is not None and before == trainer.global_step:
+        stopped = [stop for stop in _stops(trainer) if stop.has_stopped(trainer)]
+        had = f"stopped early after {epochs}" if stopped else f"its {epochs} already"
+        more = f"--trainer.max_epochs {2 * max(1, trainer.current_epoch)}"
+        more = f"--stop.patience {2 * stopped[0].count}" if stopped else more
         lines.append(
-            f"nothing was trained: the run had its {epochs} already; for more, "
-            f"vitcli fit --ckpt_path {quoted(run.folder)} --trainer.max_epochs {2 * max(1, trainer.current_epoch)}"
+            f"nothing was trained: the run had {had}; for more, vitcli fit --ckpt_path {quoted(run.folder)} {more}"
         )
     return lines
 
@@ -57,12 +61,19 @@ def best_of(trainer: pl.Trainer) -> ModelCheckpoint:
 
 def _why(trainer: pl.Trainer) -> str:
     """Why a training ended before its last epoch."""
+    for stop in _stops(trainer):
+        if stop.has_stopped(trainer):
+            return f"; stopped early: {stop.reason}"
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             return f"; stopped early: {callback.monitor} was no better for {counted(callback.patience, 'epoch')}"
         if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None and left <= 0:
             return "; stopped by trainer.max_time"
     return ""
+
+
+def _stops(trainer: pl.Trainer) -> list[Stop]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, Stop)]  # type: ignore[attr-defined]
 
 
 def table_lines(trainer: pl.Trainer) -> list[str]:

@@ -47,7 +47,9 @@ class Batches(LightningDataModule, ABC):
         classes: Names of the classes in the order of the model's outputs; follows the model, empty reads the folders.
         augment: Random augmentation, for training only.
         sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
-        batch_size: Images in one batch of one process.
+        batch_size: Images in one batch of one process; auto: the most that fit, which fit finds by trial.
+        global_batch: Beside batch_size auto, how many images a step of the optimizer sees, of all processes and of all
+            batches that it sums up; null: as many as fit.
         num_workers: Processes that read images, for each training process, on all of its cores together; null chooses
             by the machine.
         max_pixels: Larger images are not decoded.
@@ -64,14 +66,17 @@ class Batches(LightningDataModule, ABC):
         classes: tuple[str, ...] = (),
         augment: Augment = AUGMENT,
         sampler: Sampler = "shuffle",
-        batch_size: int = 64,
+        batch_size: int | Literal["auto"] = 64,
+        global_batch: int | None = None,
         num_workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
+        if batch_size != "auto" and batch_size < 1:
             raise ConfigError(f"data.batch_size {batch_size}: below 1; a batch holds at least one image")
+        if global_batch is not None and global_batch < 1:
+            raise ConfigError(f"data.global_batch {global_batch}: below 1; a step sees at least one image")
         if num_workers is not None and num_workers < 0:
             raise ConfigError(f"data.num_workers {num_workers}: below 0; 0 reads images in the training process")
         if max_pixels < 1:
@@ -85,7 +90,8 @@ class Batches(LightningDataModule, ABC):
         self.classes = tuple(classes)
         self.augment = augment
         self.sampler: Sampler = sampler
-        self.batch_size = batch_size
+        self._batch_size = batch_size
+        self.global_batch = global_batch
         self.num_workers = num_workers
         self.max_pixels = max_pixels
         self.seed = seed
@@ -105,6 +111,21 @@ class Batches(LightningDataModule, ABC):
         self.__dict__.update(state)
         self._loaders = WeakSet()
 
+    @property
+    def batch_size(self) -> int:
+        """Images in one batch of one process.
+
+        Raises:
+            ConfigError: It is still to be found.
+        """
+        if self._batch_size == "auto":
+            raise ConfigError("data.batch_size auto: is searched for by vitcli fit alone; give a number")
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        self._batch_size = size
+
     @abstractmethod
     def listing(self, split: Split) -> Listing:
         """The samples of a split.
@@ -122,11 +143,22 @@ class Batches(LightningDataModule, ABC):
             "order": f"{self.sampler}, {self.augment.repeats}",
             "files": names_and_labels(listing),
             "overfits": overfits(self.trainer),
+            "seed": self.seed,
+            "accumulated": self.trainer.accumulate_grad_batches if self.trainer is not None else 1,
         }
 
     def load_state_dict(self, state_dict: Any) -> None:
         """Remember the batch size and order of a checkpoint, to compare them."""
         self._counted = state_dict
+
+    def check_rest(self) -> None:
+        """Check that an epoch which was left in its middle goes on with the batches that it would have had.
+
+        Raises:
+            ConfigError: They would be others.
+        """
+        if self._counted:
+            check_counted(self._counted, self.state_dict(), self.batch_size)
 
     def teardown(self, stage: str) -> None:
         """Ends the threads and worker processes of a stage."""
@@ -216,8 +248,8 @@ class Batches(LightningDataModule, ABC):
 
     def _training_plan(self) -> Plan:
         epoch, done = position(self.trainer)
-        if done and self._counted:
-            check_counted(self._counted, self.state_dict(), self.batch_size)
+        if done:
+            self.check_rest()
         return self.training_plan(epoch)[done:]
 
     def training_plan(self, epoch: int) -> Plan:

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from vitcli.data.batches.order import BatchKey, Plan
 from vitcli.data.batches.samples import Batch, Samples
+from vitcli.machine.signals import as_worker
 
 
 @final
@@ -67,6 +68,7 @@ class Loader:
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory,
+            worker_init_fn=_as_worker,
             # A generator of its own: starting an epoch must not move the global random state.
             generator=torch.Generator(),
         )
@@ -96,6 +98,10 @@ class Loader:
         self._planned.plan = self._plan()
         if self._planned.plan:
             yield from self._batches
+
+
+def _as_worker(number: int) -> None:
+    as_worker()
 
 
 def _as_it_is(batch: Any) -> Any:

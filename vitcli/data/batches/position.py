@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lightning.pytorch.loops.progress import _ProcessedTracker
 
@@ -24,6 +25,8 @@ class Counted(TypedDict, total=False):
         order: Sampler and repeats, which decide the order of an epoch.
         files: Fingerprint of the images' names and labels.
         overfits: Whether every epoch shows the same batches.
+        seed: Of the order and of the augmentation.
+        accumulated: How many batches of a process make a step of the optimizer.
     """
 
     images: int
@@ -31,6 +34,8 @@ class Counted(TypedDict, total=False):
     order: str
     files: str
     overfits: bool
+    seed: int
+    accumulated: int
 
 
 def position(trainer: pl.Trainer | None) -> tuple[int, int]:
@@ -46,6 +51,61 @@ def position(trainer: pl.Trainer | None) -> tuple[int, int]:
     epoch = loop.epoch_progress.current
     assert isinstance(epoch, _ProcessedTracker)
     return epoch.processed, loop.epoch_loop.batch_progress.current.ready
+
+
+def is_in_epoch(trainer: pl.Trainer) -> bool:
+    """Whether an epoch of training is begun and not over; its last validation belongs to it."""
+    epoch = trainer.fit_loop.epoch_progress.current
+    assert isinstance(epoch, _ProcessedTracker)
+    return epoch.processed < epoch.started and trainer.fit_loop.epoch_loop.batch_progress.current.ready > 0
+
+
+def ending(trainer: pl.Trainer) -> Literal["batch", "epoch"] | None:
+    """What is just ending, as callbacks see it that are called at the end of a batch or of an epoch of training."""
+    epoch, batch = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    assert isinstance(epoch, _ProcessedTracker)
+    assert isinstance(batch, _ProcessedTracker)
+    if epoch.processed > epoch.completed:
+        return "epoch"
+    return "batch" if batch.processed > batch.completed else None
+
+
+def ends_early(trainer: pl.Trainer) -> bool:
+    """Whether an epoch is ending before its last batch, as by ``trainer.max_steps``, ``max_time`` or a callback."""
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    return (
+        ending(trainer) == "epoch"
+        and not batches.is_last_batch
+        and batches.current.ready < trainer.num_training_batches
+    )
+
+
+def leave_open(loop: dict[str, Any], accumulated: int) -> None:
+    """Have a checkpoint of an epoch that ended early say that the epoch is in its middle, and what is left of it.
+
+    Lightning counts such an epoch as done, and a run that is extended would pass over the images that it has not shown.
+
+    Args:
+        loop: State of the fit loop in the checkpoint, changed in place.
+        accumulated: Batches of a step; those of a step that was not taken are shown again.
+    """
+    for counted in (loop["epoch_progress"]["total"], loop["epoch_progress"]["current"]):
+        counted["processed"] = counted["completed"]
+    batches = loop["epoch_loop.batch_progress"]
+    without_step = batches["current"]["ready"] % accumulated
+    for counted in (batches["total"], batches["current"]):
+        done = counted["ready"] - without_step
+        # as behind a batch whose callbacks save: Lightning then counts the batch, and its step, as done
+        counted.update(ready=done, started=done, processed=done, completed=done - 1)
+    loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+def left_midway(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint was written in the middle of an epoch, of which some batches are done."""
+    loop = checkpoint.get("loops", {}).get("fit_loop", {})
+    epoch = loop.get("epoch_progress", {}).get("current", {})
+    done = loop.get("epoch_loop.batch_progress", {}).get("current", {}).get("ready", 0)
+    return bool(epoch.get("processed", 0) < epoch.get("started", 0) and done)
 
 
 def overfits(trainer: pl.Trainer | None) -> bool:
@@ -73,6 +133,12 @@ def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
         ConfigError: The rest of the epoch would be another.
     """
     remedy = "go on with those, or start from the end of an epoch"
+    for key, setting in (("seed", "seed_everything"), ("accumulated", "trainer.accumulate_grad_batches")):
+        if then.get(key, now[key]) != now[key]:  # type: ignore[literal-required]
+            raise ConfigError(
+                f"{setting} {now[key]}: was {then[key]} when the checkpoint was written in the middle of an epoch, "  # type: ignore[literal-required]
+                f"whose rest would be another; {remedy}"
+            )
     if any(then.get(key, now[key]) != now[key] for key in ("images", "global_batch")):
         raise ConfigError(
             f"data.batch_size {batch_size}: this makes {now['images']} images in batches of {now['global_batch']}, but "

@@ -23,6 +23,8 @@ from vitcli.table.read import Record, read_table
 
 SPLIT = "split"
 GROUP = "group"
+# Linux takes 4,096 bytes
+LONGEST_PATH = 32_768
 
 
 @final
@@ -133,6 +135,9 @@ class ManifestData(LabelledFiles):
                     f"{where}: no {column!r} (columns: {', '.join(map(str, row))}); fill it in, or set data.{key}"
                 )
         path, group = str(row[self.path_column]), row.get(self.group_column)
+        if "\0" in path or len(path) > LONGEST_PATH:
+            why = "holds a NUL byte" if "\0" in path else f"has {len(path):,} characters"
+            raise DataError(f"{where}: {self.path_column} {path[:60]!r} {why}, and is no path; correct it")
         self._grouped[path] = "" if group is None else str(group).strip()
         split = self._split(where, str(row.get(self.split_column) or "").strip())
         return path, self.named(str(row[self.label_column])), split

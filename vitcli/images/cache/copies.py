@@ -86,6 +86,28 @@ class Cropped(Picture):
         return self.pixels.transpose(2, 0, 1)
 
 
+def damaged(folder: Path, count: int) -> str | None:
+    """What a store lacks, as one that was cut short by a copy or a full disk; None if it is whole.
+
+    Args:
+        folder: Of the store.
+        count: How many pictures it is of.
+    """
+    try:
+        sizes = np.load(folder / "sizes.npy")
+        told = json.loads((folder / "about.json").read_text())
+        lies = (folder / "pixels").stat().st_size
+    except (OSError, ValueError, EOFError) as error:
+        return f"cannot be read ({' '.join(str(error).split())[:100]})"
+    if sizes.shape != (count, 4) or not isinstance(told, dict) or not isinstance(told.get("reasons"), dict):
+        return "is not what was written"
+    wanted = int((3 * sizes[:, 0].astype(np.int64) * sizes[:, 1]).sum())
+    unreadable = np.flatnonzero(sizes[:, 0] == 0).tolist()
+    if lies != wanted:
+        return f"holds {lies:,} bytes of {wanted:,}"
+    return None if all(str(position) in told["reasons"] for position in unreadable) else "is not what was written"
+
+
 @final
 @dataclass
 class StoredOpener:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,12 +18,13 @@ import numpy as np
 from tqdm import tqdm
 
 from vitcli.errors import ConfigError
-from vitcli.images.cache.copies import Ready, Shrunk, StoredOpener
+from vitcli.images.cache.copies import Ready, Shrunk, StoredOpener, damaged
 from vitcli.images.decode import heif
 from vitcli.images.decode.encoded import strict
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Rgb
 from vitcli.images.index.listing import Listing
+from vitcli.machine.atomic import sync
 from vitcli.machine.threads import map_some
 
 Cache = Literal["none", "ram", "disk"]
@@ -64,6 +66,9 @@ def stored(
     }
     name = "pixels-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
     store = place / name
+    if store.is_dir() and (damage := damaged(store, len(listing))):
+        print(f"data.cache {cache}: {store}: {damage}; decoding the images again", file=sys.stderr)
+        shutil.rmtree(store, ignore_errors=True)
     if not (store / "about.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
         _sweep(place, about, cache)
@@ -107,10 +112,10 @@ def _build(
                         sizes[position] = (*pixels.shape[:2], *size)
                         file.write(pixels.data)
                 bar.update(len(chunk))
-            file.flush()
-            os.fsync(file.fileno())
         np.save(unfinished / "sizes.npy", sizes)
         (unfinished / "about.json").write_text(json.dumps({**about, "pid": os.getpid(), "reasons": reasons}))
+        for part in (*unfinished.iterdir(), unfinished):
+            sync(part)
         try:
             unfinished.rename(store)
         except OSError:

@@ -22,6 +22,7 @@ from vitcli.images.decode.grey import DEEP_GREY
 from vitcli.images.decode.picture import Picture, UnreadableImage, scaled
 from vitcli.images.decode.pixels import Rgb, Way, resample
 from vitcli.images.decode.said import NOTHING_SAID, said
+from vitcli.images.decode.strips import crop_in_strips, grey_in_strips, has_strips
 from vitcli.preprocess import Region
 
 # Formats of pictures only: EPS runs another program, PDF and FITS have no size limit. MPO is opened by JPEG, and HEIF
@@ -102,6 +103,9 @@ class EncodedPicture(Picture):
             if pixels is not None:
                 lying = scaled(lying, self._image.size[::-1], pixels)
                 return turn.upright(resample(pixels, lying, way._replace(size=size)))
+        if self._has_strips:
+            with reasons(self.max_pixels):
+                return crop_in_strips(self._upright(self._image), region, way)
         return resample(np.array(self.image(way.white)), region, way)
 
     def glance(self, white: int | None = None) -> tuple[NDArray[np.uint8], str]:
@@ -117,6 +121,9 @@ class EncodedPicture(Picture):
             stored, complaint = jpeg.glance(self.content, self._image.size)
             if stored is not None:
                 return jpeg.Turn.of(self._orientation).upright(stored[None])[0], complaint
+        if self._has_strips:
+            with reasons(self.max_pixels):
+                return grey_in_strips(self._upright(self._image)), ""
         return np.array(self.image(white).convert("L")), ""
 
     def image(self, white: int | None = None) -> Image.Image:
@@ -133,9 +140,15 @@ class EncodedPicture(Picture):
                 jpeg.glance(self.content, self._image.size)
                 self._image.load()
             stored = self._image if self._deep is None else self._deep.scaled(self._image, self._said, white)
-            method = UPRIGHT.get(self._orientation)
-            upright = stored if method is None else turned(stored, method)
-            return to_rgb(upright, self._said, white)
+            return to_rgb(self._upright(stored), self._said, white)
+
+    @property
+    def _has_strips(self) -> bool:
+        return not self._is_jpeg and self._deep is None and has_strips(self._image)
+
+    def _upright(self, stored: Image.Image) -> Image.Image:
+        method = UPRIGHT.get(self._orientation)
+        return stored if method is None else turned(stored, method)
 
 
 def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -44,11 +44,21 @@ def resample(picture: Rgb, region: Region, way: Way) -> Rgb:
         region: Left, top, right and bottom edge, in pixels of the picture.
         way: How it is resampled.
     """
-    rows = _side(region.top, region.bottom, picture.shape[0], way.size[0])
-    columns = _side(region.left, region.right, picture.shape[1], way.size[1])
-    inner = picture[rows.start : rows.stop, columns.start : columns.stop]
+    rows, columns = sides(picture.shape[0], picture.shape[1], region, way)
+    return placed(picture[rows.start : rows.stop, columns.start : columns.stop], rows, columns, way)
+
+
+def placed(inner: Rgb, rows: Side, columns: Side, way: Way) -> Rgb:
+    """What ``resample`` makes of a picture, of which only the pixels that are read are given.
+
+    Args:
+        inner: These pixels: uint8 (rows, columns, 3).
+        rows: Which they are, and where they go.
+        columns: Likewise.
+        way: How they are resampled.
+    """
     size = (rows.to - rows.at, columns.to - columns.at)
-    resampled = _resized(inner, size, way.interpolation)
+    resampled = resized(inner, size, way.interpolation)
     if size == way.size:
         return resampled
     result = np.empty((*way.size, 3), dtype=np.uint8).transpose(2, 0, 1)
@@ -57,7 +67,7 @@ def resample(picture: Rgb, region: Region, way: Way) -> Rgb:
     return result
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """Which pixels of a side are read, and where they go."""
 
     start: int
@@ -66,17 +76,24 @@ class _Side(NamedTuple):
     to: int
 
 
-def _side(low: float, high: float, length: int, wanted: int) -> _Side:
+def sides(height: int, width: int, region: Region, way: Way) -> tuple[Side, Side]:
+    """Which rows and columns of a picture are read for a region, and where they go."""
+    rows = _side(region.top, region.bottom, height, way.size[0])
+    return rows, _side(region.left, region.right, width, way.size[1])
+
+
+def _side(low: float, high: float, length: int, wanted: int) -> Side:
     start = min(max(0, round(low)), length - 1)
     stop = max(min(length, round(high)), start + 1)
     scale = wanted / (high - low)
     at = round((start - low) * scale) if low < -0.5 else 0
     to = round((stop - low) * scale) if high > length + 0.5 else wanted
     at = min(at, wanted - 1)
-    return _Side(start, stop, at, max(to, at + 1))
+    return Side(start, stop, at, max(to, at + 1))
 
 
-def _resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
+def resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
+    """All of some pixels in another size: uint8 (height, width, 3) -> (3, height, width)."""
     # torch has a vectorised path for one image in channels-last order, which runs on one thread. Copying the slice must
     # not take more either: every decoding thread would then have an OpenMP team, and with more threads than cores, each
     # parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vitcli.answers.asked import Tta
 from vitcli.errors import ConfigError
@@ -201,10 +200,8 @@ class PredictionWriter(Callback):
     def on_predict_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Write a batch of predict; after SIGTERM, end, as Lightning does itself in validate and test only."""
+        """Write a batch of predict."""
         self._write(trainer, "predict", outputs, batch)
-        if trainer.received_sigterm:
-            raise SIGTERMException
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from vitcli.machine.atomic import replacing
+from vitcli.names import quoted
 from vitcli.run import Run
+
+FINISH_SECONDS = 300
+# of the file with an id
+MOST_BYTES = 1000
 
 
 @final
@@ -35,11 +42,20 @@ class PatientWandbLogger(WandbLogger):
         self._try(lambda: super(PatientWandbLogger, self).log_hyperparams(params))
 
     @rank_zero_only
-    def finish(self) -> None:
-        """Close the run and wait until what was logged is stored."""
-        self._try(lambda: self.experiment.finish())
+    def log_made(self, made: Callable[[], dict[str, Any]]) -> None:
+        """Log what is made for wandb alone, such as charts; a failure is told once."""
+        self._try(lambda: self.experiment.log(made()))
 
-    def _try(self, log: Any) -> None:
+    @rank_zero_only
+    def finish(self) -> None:
+        """Close the run and wait until what was logged is stored, or until wandb has not answered for too long."""
+        try:
+            self.experiment.finish()
+        except Exception as error:
+            later = f"send it later with: wandb sync {quoted(str(self.save_dir))}/wandb/run-*"
+            print(f"wandb: {_line(error)}; {later}", file=sys.stderr)
+
+    def _try(self, log: Callable[[], Any]) -> None:
         if self._failed:
             return
         try:
@@ -61,13 +77,14 @@ def wandb_logger(run: Run | None, options: dict[str, Any]) -> PatientWandbLogger
     options = {key: value for key, value in options.items() if value is not None and key != "experiment"}
     if run is None:
         return PatientWandbLogger(**options)
-    known = run.wandb_id.read_text().strip() if run.wandb_id.is_file() else None
+    known = _known(run)
     options |= {"save_dir": str(run.folder), "id": options.pop("version", None) or options.get("id") or known}
     options.setdefault("name", run.name)
     options.setdefault("project", os.environ.get("WANDB_PROJECT", "vitcli"))
     experiment = _start(run, options)
     if experiment is not None:
-        run.wandb_id.write_text(f"{experiment.id}\n")
+        with replacing(run.wandb_id) as part:
+            part.write_text(f"{experiment.id}\n")
     options["id"] = getattr(experiment, "id", None)
     # offline runs cannot upload checkpoints, and Lightning refuses to be asked
     if getattr(experiment, "offline", False):
@@ -78,6 +95,15 @@ def wandb_logger(run: Run | None, options: dict[str, Any]) -> PatientWandbLogger
     return PatientWandbLogger(**options, experiment=experiment)
 
 
+def _known(run: Run) -> str | None:
+    """The id that a run's folder keeps; None if what stands there is none, or another file that a link leads to."""
+    if not run.wandb_id.is_file() or run.wandb_id.is_symlink():
+        return None
+    with run.wandb_id.open("rb") as file:
+        held = file.read(MOST_BYTES).decode("ascii", "replace").strip()
+    return held if re.fullmatch(r"[\w-]{1,128}", held, re.ASCII) else None
+
+
 def _start(run: Run, options: dict[str, Any]) -> Any:
     import wandb
 
@@ -85,7 +111,15 @@ def _start(run: Run, options: dict[str, Any]) -> Any:
     common: dict[str, Any] = {key: options[key] for key in taken if key in options}
     common |= {"dir": options["save_dir"], "resume": "allow"}
     # no copy of the code, and no record of the command line, which may hold something private
-    settings = wandb.Settings(save_code=False, x_disable_meta=True, silent=True, init_timeout=30)
+    settings = wandb.Settings(
+        save_code=False,
+        x_disable_meta=True,
+        silent=True,
+        init_timeout=30,
+        # of a server that has died; by default it is waited for without end
+        finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_SECONDS)),
+        finish_timeout_raises=True,
+    )
     mode = os.environ.get("WANDB_MODE", "").lower()
     offline = options.get("offline", False) or mode in {"offline", "dryrun"}
     later = f"send it later with: wandb sync {run.folder / 'wandb'}/offline-run-*"

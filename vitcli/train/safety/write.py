@@ -1,25 +1,30 @@
-"""Checkpoint files: written by a background thread while training goes on, whole or not at all."""
+"""Checkpoint files: written by a background thread while training goes on, whole or not at all, and tried again."""
 
 from __future__ import annotations
 
 import copy
-import os
-import shutil
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, final
+from typing import Any, final
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves
 
-from vitcli.errors import DataError, is_full
-from vitcli.machine.atomic import replacing
-from vitcli.names import quoted
+from vitcli.names import printable, quoted
+from vitcli.train.output.bar import say
+from vitcli.train.safety.older import LAST, keep_older
+from vitcli.train.safety.put import put
+from vitcli.train.safety.spare import Spare
 
-TENSORS = ("state_dict", "optimizer_states")
+TENSORS = ("state_dict", "raw_state_dict", "optimizer_states")
+RETRY_SECONDS = 60.0
+# how many moments of a run are kept in memory while their files cannot be written: the newest, and the best
+MOST_HELD = 2
 
 
 @final
@@ -29,43 +34,58 @@ class CheckpointFiles(TorchCheckpointIO):
     Lightning's own plugin serialises a checkpoint in memory, and writes it to the folder for temporary files, from
     where it may have to be copied: meanwhile there is half a checkpoint, and training waits. Here training waits only
     for a copy in memory, made once for a step that is saved twice, as the best and as the last. A thread writes it to
-    a temporary file in the same folder, flushes that to disk, and renames it.
+    a temporary file in the same folder, flushes that to disk, reads it back, and renames it.
+
+    A file that cannot be written, be the disk full, read-only or gone, ends no training: that is said, the checkpoint
+    stays in memory, and is tried again with the next one, after each minute, and at the end; then in a spare folder.
 
     Args:
         in_passing: Whether training goes on while a file is written. All are there when it ends.
+        keep: How many older files of last.ckpt are kept beside it.
+        spare: Where goes at the end what still cannot be written; None: nowhere.
     """
 
-    def __init__(self, in_passing: bool = True) -> None:
+    def __init__(self, in_passing: bool = True, *, keep: int = 0, spare: Spare | None = None) -> None:
         self._in_passing = in_passing
+        self._keep = keep
+        self._spare = spare
         self._worker: ThreadPoolExecutor | None = None
         self._jobs: list[Future[None]] = []
         self._moment: dict[str, Any] | None = None
-        # the last file of the thread; None if that failed, and then nothing is copied or removed
-        self._written: Path | None = None
+        # where the newest moment can be had: from its first file, or, if that could not be written, from memory
+        self._latest: dict[str, Any] | Path | None = None
+        # what could not be written yet, newest last
+        self._held: dict[Path, dict[str, Any] | Path] = {}
+        # files of which it was told that they cannot be written
+        self._failing: set[Path] = set()
+        # what is to be removed when all is written
+        self._outdated: list[str | Path] = []
+        self._tried = 0.0
+        self._reason = ""
+        # files that were never written: where their content is instead, if anywhere
+        self.unwritten: dict[Path, Path | None] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint.
+        """Write a checkpoint; what cannot be written is told, and tried again later.
 
         Args:
             checkpoint: Tensors and plain values.
             path: The file; a remote address is left to Lightning.
             storage_options: Unused for a file.
-
-        Raises:
-            DataError: This file, or the one before, cannot be written; the old file is left as it was.
         """
         if "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
+        step = int(checkpoint.get("global_step", 0))
         # it holds the count of steps: where it is the same, so are the tensors
         moment = snapshot({key: value for key, value in checkpoint.items() if key not in TENSORS})
         if self._moment is not None and is_same(moment, self._moment):
-            self._do(self._copy, Path(path))
+            self._do(self._copy, Path(path), step)
         else:
             # no more than one copy is held in memory
             self.wait()
             self._moment = moment
-            self._do(self._write, snapshot(checkpoint), Path(path))
+            self._do(self._write, snapshot(checkpoint), Path(path), step)
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint, as soon as the one that replaces it is written."""
@@ -77,23 +97,34 @@ class CheckpointFiles(TorchCheckpointIO):
         return super().load_checkpoint(path, *args, **kwargs)
 
     def teardown(self) -> None:
-        """Wait for what is still being written."""
+        """Wait for what is still being written, and try for the last time what could not be."""
         try:
             self.wait()
+            if self._held:
+                self._do(self._retry)
+                self._do(self._give_away)
+                self.wait()
         finally:
             if self._worker is not None:
                 self._worker.shutdown()
                 self._worker = None
 
     def wait(self) -> None:
-        """Wait until everything is written.
-
-        Raises:
-            DataError: A file cannot be written.
-        """
+        """Wait until everything is written, or was tried."""
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             job.result()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a file is being written."""
+        return not all(job.done() for job in self._jobs)
+
+    def retry_if_due(self) -> None:
+        """Try again what could not be written a minute ago; to be called now and then."""
+        if self._held and not self.is_busy and time.monotonic() - self._tried >= RETRY_SECONDS:
+            self.wait()
+            self._do(self._retry)
 
     def _do(self, job: Callable[..., None], *args: Any) -> None:
         if self._worker is None:
@@ -103,39 +134,102 @@ class CheckpointFiles(TorchCheckpointIO):
         if not self._in_passing:
             self.wait()
 
-    def _write(self, checkpoint: dict[str, Any], path: Path) -> None:
-        self._written = None
-        _put(path, lambda file: torch.save(checkpoint, file))
-        self._written = path
+    def _write(self, checkpoint: dict[str, Any], path: Path, step: int) -> None:
+        self._latest = None
+        # a newer one takes its place, be it written or not
+        self._held.pop(path, None)
+        is_written = self._try(checkpoint, path, step)
+        self._latest = path if is_written else checkpoint
+        if is_written:
+            self._retry()
 
-    def _copy(self, path: Path) -> None:
-        written = self._written
+    def _copy(self, path: Path, step: int) -> None:
+        latest = self._latest
         # it may be saved again to the same path
-        if written is not None and written != path:
-            with written.open("rb") as source:
-                _put(path, lambda file: shutil.copyfileobj(source, file, 2**24))
+        if latest is None or latest == path:
+            return
+        self._held.pop(path, None)
+        if self._try(latest, path, step) and not isinstance(latest, Path):
+            self._latest = path
+
+    def _try(self, known: dict[str, Any] | Path, path: Path, step: int) -> bool:
+        try:
+            put(known, path)
+        except OSError as error:
+            self._failed(error)
+            self._hold(path, known)
+            self._failing.add(path)
+            _tell(
+                f"{path}: cannot be written: {self._reason}; training goes on, and step {step} is kept in memory, to "
+                "be tried again every minute"
+            )
+            return False
+        self._succeeded(path)
+        if path.name == LAST and self._keep:
+            keep_older(path, step, self._keep)
+        return True
+
+    def _hold(self, path: Path, known: dict[str, Any] | Path) -> None:
+        self._held[path] = known
+        in_memory = [path for path, one in self._held.items() if not isinstance(one, Path)]
+        if len({id(self._held[path]) for path in in_memory}) > MOST_HELD:
+            del self._held[in_memory[0]]
+            _tell(f"{in_memory[0]}: given up, as memory holds newer ones that cannot be written either")
+
+    def _retry(self) -> None:
+        for path, known in list(self._held.items()):
+            try:
+                put(known, path)
+            except OSError as error:
+                self._failed(error)
+                return
+            del self._held[path]
+            self._succeeded(path)
+        for outdated in self._outdated:
+            super().remove_checkpoint(outdated)
+        self._outdated.clear()
+
+    def _succeeded(self, path: Path) -> None:
+        if path in self._failing:
+            self._failing.remove(path)
+            _tell(f"{path}: is written now")
+
+    def _failed(self, error: OSError) -> None:
+        self._tried, self._reason = time.monotonic(), error.strerror or str(error)
 
     def _remove(self, path: str | Path) -> None:
-        if self._written is not None:
+        if self._held.pop(Path(path), None) is None and self._held:
+            self._outdated.append(path)
+        else:
             super().remove_checkpoint(path)
 
+    def _give_away(self) -> None:
+        """Write into the spare folder what cannot be written where it belongs."""
+        for path, known in self._held.items():
+            try:
+                where = None if self._spare is None else self._spare.take(known, path)
+            except OSError as error:
+                where = None
+                self._reason += f", and nothing into {self._spare}: {error.strerror or error}"
+            self.unwritten[path] = where
+        self._held.clear()
 
-def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
-    """Write a temporary file beside ``path``, and rename it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part, part.open("wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:
-        # torch's error names a position in the file; the reason is in its context
-        reason = error if isinstance(error, OSError) else error.__context__
-        if not isinstance(reason, OSError):
-            raise
-        need = "make room" if is_full(reason) else "correct that"
-        do = f"{need}, then vitcli fit --ckpt_path {quoted(path)}" if path.is_file() else f"{need}, and start again"
-        raise DataError(f"{path}: cannot be written: {reason.strerror}; {do}") from error
+    @property
+    def mistake(self) -> str | None:
+        """What to tell at the end of files that were never written; None if all are."""
+        if not self.unwritten:
+            return None
+        names = ", ".join(map(str, self.unwritten))
+        said = f"{names}: could not be written: {self._reason}"
+        kept = [where for where in self.unwritten.values() if where is not None]
+        if not kept:
+            return f"{said}; make room or correct that, then give the same command again"
+        run = quoted(kept[0].parent.parent)
+        return f"{said}; what was learned lies in {run}; make room, or go on there: vitcli fit --ckpt_path {run}"
+
+
+def _tell(line: str) -> None:
+    say(printable(line), sys.stderr)
 
 
 def snapshot(content: dict[str, Any]) -> dict[str, Any]:
