@@ -166,7 +166,7 @@ def straight(request: pytest.FixtureRequest, drawn: Path, tmp_path_factory: pyte
 
 
 @pytest.mark.usefixtures("photos")
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("stop_after", [1, 8, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 3, 4))])
 def test_a_run_stopped_by_ctrl_c_and_resumed_ends_with_the_weights_of_one_that_was_not(
     straight: Straight, stop_after: int
 ):
@@ -206,7 +206,7 @@ def press_ctrl_c_at(step: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reseed, "on_train_batch_start", press)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.slow)])
 def test_the_same_fit_twice_gives_the_same_weights_bit_for_bit(photos: Path, workers: str):
     words = [*FIT, "--data.num_workers", workers, "--trainer.max_epochs", "2", "--model.net.backend.dropout", "0.1"]
     for _ in range(2):

@@ -100,6 +100,7 @@ def test_ctrl_c_saves_the_run_and_it_goes_on_and_further_under_one_wandb_id(
     assert sorted(os.listdir("runs")) == [".cache", "cut"]
 
 
+@pytest.mark.slow
 def test_wandb_has_the_whole_config_and_the_curves(photos: Path, vitcli: Vitcli):
     good(vitcli(*FIT, *WANDB, "--trainer.max_epochs", "1", "--run.name", "logged"))
     (stored,) = Path("runs/logged/wandb").glob("offline-run-*/*.wandb")

@@ -23,6 +23,7 @@ def run(script: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_lightning_brings_no_compiler_and_a_compiled_module_is_known_as_one_afterwards():
     heavy = '["torch._dynamo", "torchvision", "scipy", "matplotlib"]'
     script = WITHIN.format(within="pass") + (

@@ -60,7 +60,9 @@ def test_going_on_with_a_finished_run_says_what_to_raise(fitted: Path, capsys: p
     assert "done: 2 epochs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["my run", "it's", "a&b", "$HOME", "-x-"])
+@pytest.mark.parametrize(
+    "name", ["it's", "-x-", *(pytest.param(name, marks=pytest.mark.slow) for name in ("my run", "a&b", "$HOME"))]
+)
 def test_the_next_command_can_be_pasted(photos: Path, name: str, capsys: pytest.CaptureFixture[str]):
     words = ["--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "1", *TINY, *CPU]
     assert main(["fit", *words, f"--run.name={name}"]) == 0

@@ -34,6 +34,7 @@ def test_a_plain_run_says_nothing_on_standard_error(photos: Path, vitcli):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_warning_that_is_not_silenced_is_one_line(photos: Path, vitcli):
     done = vitcli(*FIT, "--model.net.backend", "Linformer", "--model.net.backend.k", "64")
     assert done.returncode == 0

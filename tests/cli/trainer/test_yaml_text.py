@@ -62,7 +62,14 @@ def test_numbers_paths_and_enumerations_are_written_as_plain_values():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [("1e3", "aa"), ("0x1f", "12:30"), ("null", "yes"), ("1", "01"), ("a b", "ü")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1e3", "aa"),
+        ("null", "yes"),
+        *(pytest.param(names, marks=pytest.mark.slow) for names in (("0x1f", "12:30"), ("1", "01"), ("a b", "ü"))),
+    ],
+)
 def test_the_config_of_a_run_with_such_classes_begins_another(here: Path, names: tuple[str, str]):
     for number, name in enumerate(names):
         (here / "photos" / name).mkdir(parents=True)

@@ -196,7 +196,9 @@ def test_a_disk_that_is_full_from_the_start_takes_one_line_too(photos: Path, pro
     ("words", "in_passing"),
     [
         ([], True),
-        (["--trainer.logger", "WandbLogger", "--trainer.logger.log_model", "all"], True),
+        pytest.param(
+            ["--trainer.logger", "WandbLogger", "--trainer.logger.log_model", "all"], True, marks=pytest.mark.slow
+        ),
         (["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "elsewhere"], False),
     ],
     ids=["own", "wandb offline", "another's"],

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -37,6 +36,7 @@ from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unfinished_run import unfinished_run
 from vitcli.cli.trainer.unwritten import unwritten_is_told
 from vitcli.cli.trainer.whole_help import HelpAll
+from vitcli.cli.trainer.yaml_text import to_yaml
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.machine.atomic import keep_previous, replacing
@@ -107,6 +107,7 @@ class Cli(LightningCLI):
         # multiply-accumulates of an image, which fit counts
         self.macs: int | None = None
         self.curves: MetricsCsv | None = None
+        self._plain: dict[str, Any] | None = None
         super().__init__(
             Classifier,
             ImageData,
@@ -198,7 +199,7 @@ class Cli(LightningCLI):
         self.keep_last.timed = Timed(self.config_init.run.save_minutes)
         self.accepted = WhenAccepted(self._write)
         batch_size, rate = (is_auto(self.config, key) for key in ("data.batch_size", "model.optimizer.lr"))
-        self.sizes = FindSizes(batch_size, rate, partial(record, self.config))
+        self.sizes = FindSizes(batch_size, rate, self._record)
         own: list[Callback] = [Monitors(), self.accepted, self.sizes, Unreadable(), EpochLines()]
         if self.verb == "fit":
             own += [NonFinite(self.config_init.run.on_nan, self.config_init.run.max_skipped), FiniteScores()]
@@ -363,10 +364,11 @@ class Cli(LightningCLI):
     def _save_config(self, run: Run) -> None:
         path = run.config(self.verb)
         # of the checkpoint that fit goes on from, only this start knows: the config may begin another run
-        config = self.config.clone()
+        config = dict(self.plain_config())
         if self.verb == "fit":
-            config.ckpt_path = None
-        text = self.parser.dump(config, skip_none=False)
+            config["ckpt_path"] = None
+        header = "".join(f"# {line}\n" for line in self.parser.dump_header or ())
+        text = header + to_yaml(config)
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
         with replacing(path) as part:
@@ -376,8 +378,14 @@ class Cli(LightningCLI):
 
     def plain_config(self) -> dict[str, Any]:
         """The whole config in the types of a config file."""
-        config: dict[str, Any] = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
-        return config
+        if self._plain is None:
+            self._plain = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
+        return self._plain
+
+    def _record(self, key: str, number: float) -> None:
+        """Put a number that was found into the config."""
+        record(self.config, key, number)
+        self._plain = None
 
     def _loggers(self, wandb_options: list[dict[str, Any]]) -> list[Any]:
         given = self.config_init.trainer.logger
