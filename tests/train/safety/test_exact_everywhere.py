@@ -36,7 +36,7 @@ SETTINGS = {
     "workers": ["--data.num_workers", "2", "--data.augment.mixup", "0.4"],
     "accumulated": ["--trainer.accumulate_grad_batches", "2", "--model.net.backend.dropout", "0.2"],
     "validated": ["--trainer.val_check_interval", "2", "--data.sampler", "balanced"],
-    "averaged": ["--ema.decay", "0.9", "--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "3"],
+    "averaged": ["--ema.decay", "0.9", "--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "4"],
     "everything": [
         *("--ema.decay", "0.9", "--trainer.accumulate_grad_batches", "2", "--trainer.val_check_interval", "2"),
         *("--data.num_workers", "2", "--data.augment.cutmix", "0.5", "--stop.patience", "50"),

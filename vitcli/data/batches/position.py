@@ -100,6 +100,17 @@ def leave_open(loop: dict[str, Any], accumulated: int) -> None:
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
 
+def is_last_batch(trainer: pl.Trainer) -> bool:
+    """Whether the latest batch of training is the last one of its epoch."""
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    return batches.is_last_batch or batches.current.ready >= trainer.num_training_batches
+
+
+def is_between_steps(trainer: pl.Trainer) -> bool:
+    """Whether no gradients are summed up for a step to come, which no checkpoint holds."""
+    return is_last_batch(trainer) or position(trainer)[1] % trainer.accumulate_grad_batches == 0
+
+
 def left_midway(checkpoint: Mapping[str, Any]) -> bool:
     """Whether a checkpoint was written in the middle of an epoch, of which some batches are done."""
     loop = checkpoint.get("loops", {}).get("fit_loop", {})

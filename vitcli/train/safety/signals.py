@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from vitcli.data.batches.position import is_between_steps, is_last_batch
 from vitcli.machine.signals import SIGNALS, Stopped
 from vitcli.train.output.bar import say
 from vitcli.train.safety.last import KeepLast, more_follows
@@ -91,20 +92,22 @@ class Stops(Checkpoint):
             self._batches_of_all = int(fewest)
         else:
             self._batches_of_all = own
-            SIGNALS.patience = PATIENCE_SECONDS
+            # between the batches of a step there is nothing that could be saved
+            SIGNALS.patience = PATIENCE_SECONDS if is_between_steps(trainer) else math.inf
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Stop here if asked to; the resumed run begins the validation anew (ExactResume)."""
-        if self._is_in_training(trainer) and batch_idx < self._batches_of_all:
+        if self._is_in_training(trainer) and batch_idx < self._batches_of_all and is_between_steps(trainer):
             self._stop_if_asked(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop here if asked to; the best of the run is known."""
+        """Stop here if asked to; the best of the run is known, but at the end of an epoch, where it is chosen later."""
         if self._is_in_training(trainer):
             SIGNALS.patience = math.inf
-            self._stop_if_asked(trainer)
+            if is_between_steps(trainer) and not is_last_batch(trainer):
+                self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop here if asked to; last.ckpt is saved already."""

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from vitcli.train.sizes.trial import Trial
 
 # of what fits a GPU, and of the memory that is free for a CPU, what a run may take: the rest is for what a trial does
-# not see, such as a validation, and a heap that falls into more pieces: by 4 % from step 2 to 4
-MOST, MOST_OF_HEAP = 0.95, 0.9
+# not see, such as a validation, and a heap that falls into more pieces: by 4 % from step 2 to 4, and
+# under a limit on addresses by more; with 0.9 of it, one run of three ended for lack of memory
+MOST, MOST_OF_HEAP = 0.95, 0.8
 # threads that a run has and a trial has not, such as the one that writes checkpoints
 LATER = 2 * memory.THREAD_BYTES
 # a size is known once it is known to so large a part
