@@ -103,3 +103,15 @@ def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(
     for moment in moments:
         hook, at = MOMENTS[moment]
         assert differing(resumed(programs, moment, options, hook, at, signal.SIGTERM), straight) == [], moment
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_run_stopped_in_a_validation_and_behind_it_does_it_no_third_time(programs: Warm):
+    options = ["--trainer.val_check_interval", "2"]
+    fit(programs, "validated", options)
+    words = ["fit", *WORDS, *options, "--trainer.max_epochs", EPOCHS, "--run.name", "twice", "--run.resume", "auto"]
+    for hook in ("on_validation_batch_start", "on_validation_end"):
+        ended = programs.run(*words, code=CODE.format(hook=hook, at=1, number=int(signal.SIGTERM)))
+        assert ended.returncode == 143, ended.stderr
+    assert programs.run(*words).returncode == 0
+    assert differing(outcome(Path("runs", "twice")), outcome(Path("runs", "validated"))) == []

@@ -57,12 +57,16 @@ class ExactResume(Callback):
         if self.curves is not None:
             _log_now(trainer, self.curves)
             checkpoint["metrics_rows"] = self.curves.rows
+        counted = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+        completed = counted["total"]["completed"]
         if self._validates:
-            counted = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-            done = counted["total"]["completed"] - counted["current"]["completed"]
+            done = completed - counted["current"]["completed"]
             counted["total"] = {key: done + count for key, count in BEGUN.items()}
             counted["current"] = dict(BEGUN)
             counted["is_last_batch"] = False
+        else:
+            # a validation that was begun anew has left its first beginning in the total
+            counted["total"] = dict.fromkeys(BEGUN, completed)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
