@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vitcli.net import Linformer, VanillaTransformer, ViT, watch
-from vitcli.net.transformer.attention import LinformerAttention, SelfAttention
+from vitcli.net.transformer.attention import Attention, LinformerAttention, SelfAttention
+from vitcli.net.watch import Seen
 
 SIZE = {"image_size": 32, "patch_size": 8, "dim": 24, "classes": 3}
 STACK = {"depth": 2, "heads": 3}
@@ -33,17 +34,23 @@ def heads(features: Tensor, count: int) -> Tensor:
     return features.unflatten(2, (count, -1)).transpose(1, 2)
 
 
+def seen_with_inputs(built: ViT) -> list[tuple[Seen, Tensor, Attention]]:
+    """What was seen of each attention, the tokens that entered it, and itself."""
+    attentions = [block.attention for block in built.backend.blocks]  # type: ignore[union-attr]
+    entered: list[Tensor] = []
+    for attention in attentions:
+        attention.register_forward_pre_hook(lambda _, tokens: entered.append(tokens[0]))
+    with torch.no_grad(), watch(built) as seen:
+        built(images())
+    return list(zip(seen, entered, attentions, strict=True))
+
+
 @pytest.mark.parametrize("options", [{}, {"qk_norm": True}, {"qkv_bias": False, "head_dim": 5}])
 @pytest.mark.parametrize("pool", ["mean", "cls"])
 def test_full_attention_is_softmax_of_queries_and_keys(options: dict[str, Any], pool: str):
     built = net(options=options, pool=pool)
-    entered: list[Tensor] = []
-    for block in built.backend.blocks:  # type: ignore[union-attr]
-        block.attention.register_forward_pre_hook(lambda _, tokens: entered.append(tokens[0]))
-    with torch.no_grad(), watch(built) as seen:
-        built(images())
-    for layer, tokens, block in zip(seen, entered, built.backend.blocks, strict=True):  # type: ignore[arg-type]
-        attention = block.attention
+    seen = seen_with_inputs(built)
+    for layer, tokens, attention in seen:
         assert isinstance(attention, SelfAttention)
         queries, keys, values = (heads(part, 3) for part in attention.qkv(tokens).chunk(3, dim=2))
         if attention.q_norm is not None and attention.k_norm is not None:
@@ -52,7 +59,7 @@ def test_full_attention_is_softmax_of_queries_and_keys(options: dict[str, Any], 
         assert layer.weights is not None
         assert layer.context is not None
         asked = layer.scores.shape[2]
-        assert asked == (1 if pool == "cls" and layer is seen[-1] else 17)
+        assert asked == (1 if pool == "cls" and layer is seen[-1][0] else 17)
         scores = queries[:, :, :asked] @ keys.transpose(2, 3) / queries.shape[3] ** 0.5
         weights = scores.exp() / scores.exp().sum(dim=3, keepdim=True)
         for found, wanted in (
@@ -81,13 +88,8 @@ def test_full_attention_is_softmax_of_queries_and_keys(options: dict[str, Any], 
 @pytest.mark.filterwarnings("ignore:model.net.backend.k")
 def test_a_linformers_map_of_tokens_weighs_the_values_of_all_tokens(options: dict[str, Any]):
     built = net(Linformer, options, pool="mean")
-    entered: list[Tensor] = []
-    for block in built.backend.blocks:  # type: ignore[union-attr]
-        block.attention.register_forward_pre_hook(lambda _, tokens: entered.append(tokens[0]))
-    with torch.no_grad(), watch(built) as seen:
-        built(images())
-    for layer, tokens, block in zip(seen, entered, built.backend.blocks, strict=True):  # type: ignore[arg-type]
-        attention = block.attention
+    seen = seen_with_inputs(built)
+    for layer, tokens, attention in seen:
         assert isinstance(attention, LinformerAttention)
         _, *keys_and_values = torch.split(attention.qkv(tokens), attention.widths, dim=2)
         values = attention.split(keys_and_values[-1])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 from jsonargparse import Namespace
 
-from vitcli.cli.words import pairs
+from vitcli.cli.words import pairs, said_by
 from vitcli.errors import ConfigError
 from vitcli.machine.bounded_yaml import from_yaml
 
@@ -231,15 +231,8 @@ def typed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
                 inside = from_yaml(value)
             except yaml.YAMLError:
                 continue
-            yield from _below(key, inside)
-
-
-def _below(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for name, held in value.items():
-            inner = key if name == "init_args" else f"{key}.{name}"
-            yield inner, str(held)
-            yield from _below(inner, held)
+            if isinstance(inside, dict):
+                yield from ((inner, str(held)) for inner, held in said_by(inside, key))
 
 
 def _said(value: Any) -> str:

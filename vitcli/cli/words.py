@@ -1,9 +1,10 @@
-"""Words of a command line: options with their values, be they one word (``--name=value``) or two."""
+"""Words of a command line, one (``--name=value``) or two for an option; and settings by the keys that are typed."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 
 def split_off(words: Sequence[str], options: Collection[str]) -> tuple[list[tuple[str, str | None, bool]], list[str]]:
@@ -48,3 +49,25 @@ def values(words: Sequence[str], option: str) -> list[str]:
     """The values of an option, in the order in which they are given."""
     found, _ = split_off(words, [option])
     return [value for _, value, _ in found if value is not None]
+
+
+def said_by(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting of a config by its key as it is typed, which knows no init_args; sections come before theirs.
+
+    Args:
+        content: What a config holds.
+        above: Key of the section, with which the others begin.
+    """
+    for name, value in content.items():
+        key = above if name == "init_args" else f"{above}.{name}" if above else str(name)
+        if key:
+            yield key, value
+        if isinstance(value, dict):
+            yield from said_by(value, key)
+
+
+def setting_at(config: Any, key: str) -> Any:
+    """A value of a nest of settings by its whole key; None where there is none."""
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitcli.explain.readout import readout
+from vitcli.explain.readout import filled_up, on_tokens, readout
 from vitcli.net import ViT, watch
 from vitcli.net.watch import Seen, Watched
 
@@ -74,10 +74,8 @@ def rolled_out(net: ViT, seen: Watched, images: Tensor) -> Float[Tensor, "batch 
             # rows of (weights @ mixing), each over its sum
             sums = weights @ mixing.sum(dim=2).unsqueeze(-1)
             taken = torch.einsum("bn,bhnk->bhk", shares, weights / sums.clamp_min(1e-12))
-            taken = (taken.unsqueeze(2) @ mixing).squeeze(2).mean(dim=1)
-        own = torch.zeros_like(taken)
-        own[:, : shares.shape[1]] = shares
-        shares = (own + taken) / 2
+            taken = on_tokens(taken, mixing).mean(dim=1)
+        shares = (filled_up(shares, taken) + taken) / 2
     return shares
 
 
@@ -86,4 +84,4 @@ def _taken(layer: Seen, shares: Float[Tensor, "batch tokens"]) -> Float[Tensor, 
     # of the class token there is one share, and the first row is its own
     rows = layer.weights[:, :, : shares.shape[1]]
     mixed = torch.einsum("bn,bhnk->bhk", shares, rows)
-    return mixed if layer.mixing is None else (mixed.unsqueeze(2) @ layer.mixing).squeeze(2)
+    return mixed if layer.mixing is None else on_tokens(mixed, layer.mixing)

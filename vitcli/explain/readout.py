@@ -32,6 +32,18 @@ def readout(net: ViT, seen: Watched, images: Tensor) -> Float[Tensor, "batch tok
     return shares
 
 
+def on_tokens(mixed: Float[Tensor, "batch heads k"], mixing: Float[Tensor, "heads k tokens"]) -> Tensor:
+    """What mixtures have, dealt out to the tokens that they are made of: (batch, heads, tokens)."""
+    return (mixed.unsqueeze(2) @ mixing).squeeze(2)
+
+
+def filled_up(shares: Float[Tensor, "batch _"], like: Float[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens"]:
+    """Shares of all tokens, where only the first of them have any."""
+    whole = torch.zeros_like(like)
+    whole[:, : shares.shape[1]] = shares
+    return whole
+
+
 def on_patches(net: ViT, tokens: Float[Tensor, "batch tokens"]) -> Float[Tensor, "batch rows columns"]:
     """What the patches have, without class token and registers, on their grid."""
     return tokens[:, net.prefix :].reshape(len(tokens), *net.grid)

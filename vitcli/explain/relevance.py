@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vitcli.explain.readout import readout
+from vitcli.explain.readout import filled_up, on_tokens, readout
 from vitcli.net import ViT, watch
 from vitcli.net.watch import Watched
 
@@ -51,9 +51,6 @@ def carried(net: ViT, seen: Watched, gradients: tuple[Tensor, ...], images: Tens
                 taken = torch.einsum("bn,bhnk->bk", shares, positive) / positive.shape[1]
             else:
                 mixed = torch.einsum("bn,bhnk->bhk", shares, positive)
-                parts = layer.mixing.abs()
-                taken = (mixed.unsqueeze(2) @ parts).squeeze(2).mean(dim=1)
-            own = torch.zeros_like(taken)
-            own[:, : shares.shape[1]] = shares
-            shares = own + taken
+                taken = on_tokens(mixed, layer.mixing.abs()).mean(dim=1)
+            shares = filled_up(shares, taken) + taken
         return shares

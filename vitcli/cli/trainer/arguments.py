@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, final
 
 from vitcli.cli.idle import typed
-from vitcli.cli.trainer.config_file import check_words, load_config, said_by
+from vitcli.cli.trainer.config_file import check_words, load_config
 from vitcli.cli.trainer.imports import check_imports
 from vitcli.cli.trainer.secrets import refuse_secrets
 from vitcli.cli.trainer.taken_over import taken_over
+from vitcli.cli.words import said_by
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.images.source.roots import END
 from vitcli.names import at_home

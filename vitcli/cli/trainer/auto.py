@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from vitcli.cli.words import setting_at
 from vitcli.errors import ConfigError
 from vitcli.train.sizes.finder import AUTO
 
@@ -33,7 +34,7 @@ def take_found(verb: str, config: Namespace, bases: Sequence[Mapping[str, Any]])
     for key, place in PLACES.items():
         if config.get(place) != AUTO:
             continue
-        known = [value for base in bases if (value := _at(base, place)) not in (None, AUTO)]
+        known = [value for base in bases if (value := setting_at(base, place)) not in (None, AUTO)]
         if known:
             config[place] = known[-1]
         elif verb != "fit":
@@ -53,9 +54,3 @@ def is_auto(config: Namespace, key: str) -> bool:
 def record(config: Namespace, key: str, number: float) -> None:
     """Put a number that was found into the config."""
     config[PLACES[key]] = number
-
-
-def _at(config: Any, key: str) -> Any:
-    for name in key.split("."):
-        config = config.get(name) if isinstance(config, Mapping) else None
-    return config

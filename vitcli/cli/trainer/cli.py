@@ -415,8 +415,7 @@ class Cli(LightningCLI):
                 if self.verb == "fit"
                 else f"checkpoint: {self.checkpoint}, {where}"
             )
-        # names of classes and files may hold anything
-        print("\n".join(map(printable, lines)), flush=True)
+        self.tell(lines)
 
 
 def is_first() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import yaml
 from jsonargparse import get_loader, set_loader
 
 from vitcli.cli.shipped import nearest
-from vitcli.cli.words import pairs
+from vitcli.cli.words import pairs, said_by
 from vitcli.errors import ConfigError
 from vitcli.machine.bounded_yaml import AmbiguousError, UnboundedError, check_yaml, read_yaml
 
@@ -74,21 +74,6 @@ def load_config(path: str) -> dict[str, Any]:
         raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see vitcli configs folder")
     _check_sections(path, content)
     return content
-
-
-def said_by(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting of a config by its key as it is typed, which knows no init_args; sections come before theirs.
-
-    Args:
-        content: What a config holds.
-        above: Key of the section, with which the others begin.
-    """
-    for name, value in content.items():
-        key = above if name == "init_args" else f"{above}.{name}" if above else str(name)
-        if key:
-            yield key, value
-        if isinstance(value, dict):
-            yield from said_by(value, key)
 
 
 def _read(text: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitcli.cli.words import setting_at
 from vitcli.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
@@ -67,17 +68,10 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     lines = []
     for key in DECIDING:
-        before, today = _at(was, key), _at(now, key)
+        before, today = setting_at(was, key), setting_at(now, key)
         if before is not None and before != today:
             lines.append(f"changed: {key.replace('.init_args', '')} {before} -> {today}")
     return lines
-
-
-def _at(config: Any, key: str) -> Any:
-    """A value of a nest of settings by its key; None where there is none."""
-    for name in key.split("."):
-        config = config.get(name) if isinstance(config, Mapping) else None
-    return config
 
 
 def honour(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from lightning.pytorch.callbacks import Checkpoint
 
+from vitcli.data.batches.position import is_between_steps, is_last_batch
 from vitcli.train.safety.timed import Timed
 from vitcli.train.safety.write import CheckpointFiles
 
@@ -42,7 +43,7 @@ class KeepLast(Checkpoint):
         What follows the last batch of an epoch, or one after which there is a validation, is done first: Lightning
         would leave it out when the run is resumed.
         """
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or more_follows(trainer, batch_idx):
+        if not is_between_steps(trainer) or more_follows(trainer):
             return
         files = trainer.strategy.checkpoint_io
         if isinstance(files, CheckpointFiles):
@@ -62,8 +63,8 @@ class KeepLast(Checkpoint):
         self.timed.saved()
 
 
-def more_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Whether a validation or the end of the epoch follows a batch."""
+def more_follows(trainer: pl.Trainer) -> bool:
+    """Whether a validation or the end of the epoch follows the latest batch."""
     loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
     assert fetcher is not None
-    return batch_idx + 1 >= trainer.num_training_batches or loop._should_check_val_fx(fetcher)
+    return is_last_batch(trainer) or loop._should_check_val_fx(fetcher)

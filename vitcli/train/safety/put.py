@@ -56,9 +56,7 @@ def _put(path: Path, fill: Callable[[BinaryIO], None]) -> None:
     except (OSError, RuntimeError) as error:
         # torch's error names a position in the file; the reason is in its context
         reason = _of_the_disk(error)
-        if reason is None:
-            raise
-        if reason is error:
+        if reason is None or reason is error:
             raise
         raise reason from error
 

@@ -61,9 +61,8 @@ class Stops(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From the first step on there is something to save; one that first compiles the net is not waited for."""
-        if not SIGNALS.patience and not getattr(pl_module, "compiles", False):
-            SIGNALS.on_asked = _say
-            SIGNALS.patience = math.inf
+        if not getattr(pl_module, "compiles", False):
+            _wait_for_steps()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -73,13 +72,10 @@ class Stops(Checkpoint):
         What follows the last batch of an epoch, or one after which there is a validation, is begun first: Lightning
         would leave it out when the run is resumed.
         """
-        is_last = batch_idx + 1 >= trainer.num_training_batches
-        if (batch_idx + 1) % trainer.accumulate_grad_batches and not is_last:
+        if not is_between_steps(trainer):
             return
-        if not SIGNALS.patience:
-            SIGNALS.on_asked = _say
-            SIGNALS.patience = math.inf
-        if not more_follows(trainer, batch_idx):
+        _wait_for_steps()
+        if not more_follows(trainer):
             self._stop_if_asked(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -153,6 +149,13 @@ class Stops(Checkpoint):
         trainer.strategy.barrier("stopped")
         SIGNALS.is_leaving = True
         raise Interrupted(self._ranks.asked_by or signal.SIGTERM)
+
+
+def _wait_for_steps() -> None:
+    """Let a signal wait for the step in progress from now on."""
+    if not SIGNALS.patience:
+        SIGNALS.on_asked = _say
+        SIGNALS.patience = math.inf
 
 
 def _say(number: signal.Signals) -> None:
