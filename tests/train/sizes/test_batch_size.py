@@ -169,7 +169,7 @@ resource.setrlimit(resource.RLIMIT_AS, (memory.size("virtual") + {room}, resourc
 from vitcli.__main__ import command
 sys.exit(command())
 """
-ROOM = 2000 * MIB
+ROOM = 1200 * MIB
 # of which an image takes some MiB in training
 LARGER = [
     "--model.net.image_size=160",
@@ -186,18 +186,16 @@ def limited(programs: Warm, here: Path) -> Callable[..., subprocess.CompletedPro
     return lambda *words: programs.run(*words, code=LIMITED.format(room=ROOM))
 
 
-@pytest.mark.xfail(
-    strict=False, reason="a known fault: under a limit on addresses a run takes more of them than its trial did"
-)
 @pytest.mark.slow
-def test_auto_fits_under_a_limit_on_addresses_and_a_third_more_does_not(
+def test_auto_fits_under_a_limit_on_addresses_and_a_sixth_more_does_not(
     limited: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    words = [*DRAWN, "--trainer.max_epochs", "1", *LARGER, *CPU]
+    # a second epoch has the threads of the validation beside it
+    words = [*DRAWN, "--trainer.max_epochs", "2", *LARGER, *CPU]
     done = limited(*words, "--data.batch_size", "auto")
     assert done.returncode == 0, done.stderr
     found = int(re.findall(r"^data\.batch_size (\d+): memory of ulimit -v", done.stdout, re.MULTILINE)[0])
-    ends = [limited(*words, "--data.batch_size", size) for size in (found, math.ceil(found / 0.75))]
+    ends = [limited(*words, "--data.batch_size", size) for size in (found, math.ceil(found * 7 / 6))]
     assert [end.returncode for end in ends] == [0, 2], [found, *(end.stderr for end in ends)]
 
 
@@ -214,4 +212,5 @@ def test_what_is_said_when_memory_has_run_out_fits(limited: Callable[..., subpro
     flags = [flag.split() for flag in said.split(", or ")]
     assert len(flags) == 3
     for flag in flags:
-        assert limited(*words, *flag).returncode == 0, flag
+        done = limited(*words, *flag)
+        assert done.returncode == 0, (flag, done.stderr)

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from vitcli.errors import ConfigError, out_of_memory
 from vitcli.machine import memory
 from vitcli.machine.memory import Bound
+from vitcli.machine.threads import cores
 
 if TYPE_CHECKING:
     from vitcli.train.sizes.trial import Trial
 
-# of what fits a GPU, and of the memory that is free for a CPU, what a run may take: the rest is for what a trial does
-# not see, such as a validation, and a heap that falls into more pieces: by 4 % from step 2 to 4, and
-# under a limit on addresses by more; with 0.9 of it, one run of three ended for lack of memory
-MOST, MOST_OF_HEAP = 0.95, 0.8
-# threads that a run has and a trial has not, such as the one that writes checkpoints
-LATER = 2 * memory.THREAD_BYTES
+# of what fits a GPU, a run may take so much: the rest is for what a trial does not see, such as a validation
+MOST = 0.95
+# and of the memory that is free for a CPU: in a heap that falls into pieces, a step took 4 % more after some others;
+# under a limit on addresses there is none, and each large block is returned (machine/malloc.py)
+SHARE = {"resident": 0.93, "virtual": 0.97}
+# threads that a run has and a trial has not, beside those that decode for validation: each loader's own, and the one
+# that writes checkpoints
+THREADS_LATER = 2
 # a size is known once it is known to so large a part
 EXACT = 32
 # from here on, sizes are multiples of it
@@ -62,8 +65,9 @@ def largest_batch(trial: Trial, most: int) -> Found:
         processes = trial.trainer.num_devices
         # the trial works on a copy of the weights, as the run will, with others, or not
         spare = (1 - trial.copies) * trial.weights_bytes()
+        later = (THREADS_LATER + cores()) * memory.THREAD_BYTES
         limits = [
-            limit._replace(most_bytes=limit.most_bytes + spare - (LATER if limit.kind == "virtual" else 0))
+            limit._replace(most_bytes=limit.most_bytes + spare - (later if limit.kind == "virtual" else 0))
             for limit in memory.bounds(processes)
         ]
         if not limits:
@@ -169,7 +173,7 @@ def is_too_large(error: BaseException) -> bool:
 
 def _less_margin(limit: Bound) -> Bound:
     now = memory.size(limit.kind) or 0
-    return limit._replace(most_bytes=now + int((limit.most_bytes - now) * MOST_OF_HEAP))
+    return limit._replace(most_bytes=now + int((limit.most_bytes - now) * SHARE[limit.kind]))
 
 
 def _stays(limits: list[Bound]) -> bool:
