@@ -17,6 +17,8 @@ from lightning.pytorch.callbacks import Callback
 from tests.train.safety.stopper import CODE
 from tests.train.safety.test_exact import EPOCHS, WORDS, differing, outcome
 from tests.warm import Program, Warm
+from vitcli.errors import ConfigError
+from vitcli.train.compiled import check_compiler
 
 # moments of which an epoch of 6 batches, and a validation of 2, have so many
 HOOKS = {
@@ -41,8 +43,11 @@ SETTINGS = {
         *("--ema.decay", "0.9", "--trainer.accumulate_grad_batches", "2", "--trainer.val_check_interval", "2"),
         *("--data.num_workers", "2", "--data.augment.cutmix", "0.5", "--stop.patience", "50"),
     ],
+    "compiled": ["--model.compile", "true"],
 }
 CUTS = 27
+# each of its processes compiles, for seconds
+COMPILED_CUTS = 4
 
 
 def ask(*words: object, settings: list[str], name: str) -> list[str]:
@@ -55,10 +60,15 @@ def ask(*words: object, settings: list[str], name: str) -> list[str]:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_run_stopped_at_any_moment_by_any_signal_ends_as_one_that_was_not(setting: str, photos: Path, programs: Warm):
     settings = SETTINGS[setting]
+    if setting == "compiled":
+        try:
+            check_compiler()
+        except ConfigError as error:
+            pytest.skip(str(error))
     assert programs.run(*ask(settings=settings, name="straight")).returncode == 0
     straight = outcome(Path("runs", "straight"))
     rng = np.random.default_rng(list(SETTINGS).index(setting))
-    for number in range(CUTS):
+    for number in range(COMPILED_CUTS if setting == "compiled" else CUTS):
         cuts = []
         # most are stopped once, some again after they went on
         for _ in range(1 + (number % 5 == 0)):
