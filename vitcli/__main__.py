@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from vitcli import __version__
 from vitcli.cli import usage
 from vitcli.machine import process
-from vitcli.machine.lean import lean_imports
 from vitcli.machine.openmp import spin_briefly
 from vitcli.machine.signals import SIGNALS, Stopped, end_workers
 
@@ -59,12 +58,34 @@ def _do(verb: str, words: list[str]) -> int:
     spin_briefly()
     # a package that the user opens may use all that torchmetrics has
     opens = any(word.startswith("--allow-import") for word in words)
+    module = usage.VERBS[verb].done_by(words)
     SIGNALS.is_importing = True
-    with process.uncollected(), nullcontext() if opens else lean_imports():
-        done_by = importlib.import_module(usage.VERBS[verb].module)
+    try:
+        with process.uncollected(), nullcontext() if opens or module == usage.VERBS[verb].light else _leanly():
+            done_by = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        return _lacking(verb, error)
     SIGNALS.is_importing = False
     code: int = done_by.run(verb, words)
     return code
+
+
+def _leanly() -> AbstractContextManager[None]:
+    # here, because to import it takes as long as many a command
+    from vitcli.machine.lean import lean_imports
+
+    return lean_imports()
+
+
+def _lacking(verb: str, error: ModuleNotFoundError) -> int:
+    """Tell what is to be installed for a verb; an error of another kind stays one."""
+    from vitcli.cli.exit import tell
+    from vitcli.cli.missing import missing
+
+    told = missing(error)
+    if told is None:
+        raise error
+    return tell(verb, told)
 
 
 def command() -> int:

@@ -5,66 +5,28 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from vitcli.answers.answer import answer
 from vitcli.answers.asked import Asked, Tta
 from vitcli.answers.rows import rows_of
-from vitcli.errors import ConfigError, DataError, WeightsError
+from vitcli.errors import ConfigError, WeightsError
 from vitcli.evaluate.temperature import fitted_temperature
-from vitcli.images.decode.encoded import MAX_PIXELS, EncodedPicture, read_file, strict
-from vitcli.images.decode.given import check_array, of_array, of_image
-from vitcli.images.decode.picture import Picture, UnreadableImage
-from vitcli.images.decode.pixels import Rgb, Way
-from vitcli.images.index.index import Index
-from vitcli.images.source.archive import ARCHIVES, open_source
-from vitcli.images.source.pattern import is_pattern, matching
-from vitcli.images.source.source import Source
-from vitcli.machine.threads import cores, map_some
-from vitcli.names import at_home, extension
+from vitcli.images.decode.encoded import MAX_PIXELS
+from vitcli.images.index.handed import Cropped, Given, Handed, cropped, handed, named, stacked
+from vitcli.names import at_home
 from vitcli.preprocess import Preprocess
 from vitcli.run import resolve_checkpoint, run_of
-from vitcli.table.columns import BEST, NARROW, Columns, seven
+from vitcli.table.columns import BEST, NARROW, Columns
 from vitcli.table.row import Row
 from vitcli.weights.checkpoint import read_checkpoint
 from vitcli.weights.open import open_pretrained
 
-Given = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
-# most images in one task of a thread
-FEW = 4
-# Pillow's settings are the process's, so that calls take turns
+# of a net, too, calls take turns
 TURN = threading.Lock()
-
-
-class _Image(NamedTuple):
-    """One image to be predicted: what its row names it, and where its pixels are.
-
-    Args:
-        path: For the row; empty for what is no file.
-        held: The image or array itself, or the path of its file in the source.
-        source: Where the file lies; None for one named by its path, and for what is no file.
-    """
-
-    path: str
-    held: Any
-    source: Source | None = None
-
-
-class _Read(NamedTuple):
-    """An image in the size of the net, uint8 (3, height, width), and its own size; or why it cannot be read."""
-
-    pixels: Rgb | None
-    size: tuple[int, int] = (0, 0)
-    reason: str = ""
 
 
 @final
@@ -119,7 +81,6 @@ class Predictor:
         self.batch_size = batch_size
         self.max_pixels = max_pixels
         self.columns = Columns(self.classes, 0 if len(self.classes) <= NARROW else BEST)
-        self._way = Way.of(self.preprocess)
 
     def predict(self, images: Given | Iterable[Given]) -> list[Row]:
         """A row for each image, in their order; one that cannot be read has the status ``error`` and the reason.
@@ -137,84 +98,16 @@ class Predictor:
             DataError: Something of another kind, an array of other numbers, a folder that cannot be listed, or a
                 damaged archive.
         """
-        alone = isinstance(images, str | os.PathLike)
-        given: Iterable[Any] = [images] if alone or not _is_several(images) else images  # type: ignore[assignment]
-        waiting = [one for each in given for one in _spelled_out(each, alone=alone)]
         rows: list[Row] = []
-        with TURN, torch.inference_mode(), ThreadPoolExecutor(cores(), thread_name_prefix="decode") as pool:
-            todo = iter(waiting)
-            while batch := list(islice(todo, self.batch_size)):
-                with strict(self.max_pixels):
-                    read = list(map_some(pool, cores(), self._read, batch, FEW))
+        for batch, read in cropped(handed(images), self.preprocess, self.batch_size, self.max_pixels):
+            with TURN, torch.inference_mode():
                 rows += self._rows(batch, read)
         return rows
 
-    def _read(self, image: _Image) -> _Read:
-        try:
-            picture = self._picture(image)
-            size = picture.height, picture.width
-            return _Read(picture.crop(self.preprocess.region(*size), self._way), size)
-        except UnreadableImage as error:
-            return _Read(None, reason=str(error))
-
-    def _picture(self, image: _Image) -> Picture:
-        if isinstance(image.held, Image.Image):
-            return of_image(image.held, self.preprocess.white, self.max_pixels)
-        if isinstance(image.held, np.ndarray):
-            return of_array(image.held)
-        content = read_file(image.held) if image.source is None else image.source.read(image.held)
-        return EncodedPicture(content, self.max_pixels)
-
-    def _rows(self, batch: Sequence[_Image], read: Sequence[_Read]) -> Iterator[Row]:
-        # channels last, as predict has them, so that the net adds up in the same order
-        pixels = [one.pixels.transpose(1, 2, 0) for one in read if one.pixels is not None]
-        shape = (0, *self.preprocess.size, 3)
-        stacked = torch.from_numpy(np.stack(pixels) if pixels else np.empty(shape, dtype=np.uint8))
-        images = stacked.to(self.device).permute(0, 3, 1, 2)
-        probabilities = answer(self.net, self.preprocess, images, self.asked)["probabilities"].cpu()
-        said = iter(rows_of(probabilities, self.columns, threshold=self.asked.threshold))
-        for image, (known, (height, width), reason) in zip(batch, read, strict=True):
-            if known is None:
-                yield Row(image.path, status="error", error=reason)
-            else:
-                yield _rounded(replace(next(said), path=image.path, width=width, height=height))
-
-
-def _is_several(images: object) -> bool:
-    return isinstance(images, Iterable) and not isinstance(images, Image.Image | np.ndarray)
-
-
-def _spelled_out(given: Any, *, alone: bool) -> Iterator[_Image]:
-    """The images that one thing stands for."""
-    if isinstance(given, np.ndarray):
-        check_array(given)
-        yield _Image("", given)
-    elif isinstance(given, Image.Image):
-        yield _Image("", given)
-    elif isinstance(given, str | os.PathLike):
-        path = at_home(os.fspath(given))
-        if isinstance(path, bytes):
-            path = os.fsdecode(path)
-        if is_pattern(path):
-            for match in matching(path):
-                yield from _files(match, alone=False)
-        else:
-            yield from _files(path, alone=alone)
-    else:
-        raise DataError(
-            f"{type(given).__module__}.{type(given).__qualname__}: is no image; give a path, an image of Pillow's, or "
-            "a NumPy array of uint8"
-        )
-
-
-def _files(path: str, *, alone: bool) -> Iterator[_Image]:
-    if not (Path(path).is_dir() or (Path(path).is_file() and extension(path) in ARCHIVES)):
-        yield _Image(path, path)
-        return
-    source, start = open_source(path), path if path.endswith("/") else f"{path}/"
-    index = Index.of(source.files()[0])
-    for inner in index.paths.take(index.order):
-        yield _Image(inner if alone else f"{start}{inner}", inner, source)
+    def _rows(self, batch: Sequence[Handed], read: Sequence[Cropped]) -> Iterator[Row]:
+        images = torch.from_numpy(stacked(read, self.preprocess.size)).to(self.device).permute(0, 3, 1, 2)
+        probabilities = answer(self.net, self.preprocess, images, self.asked)["probabilities"].cpu().numpy()
+        return named(batch, read, rows_of(probabilities, self.columns, threshold=self.asked.threshold))
 
 
 def _fitted(path: str) -> float:
@@ -235,13 +128,3 @@ def _device(wished: str | torch.device | None) -> torch.device:
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(f"device {wished}: cannot be used here ({reason}); say cpu, or leave it out") from error
     return device
-
-
-def _rounded(row: Row) -> Row:
-    """A row with the digits that a table has."""
-    return replace(
-        row,
-        confidence=seven(row.confidence),
-        probabilities=tuple(share for each in row.probabilities if (share := seven(each)) is not None),
-        top=tuple((name, share) for name, each in row.top if (share := seven(each)) is not None),
-    )

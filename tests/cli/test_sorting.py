@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import CPU, photo
 from vitcli.__main__ import main
+from vitcli.predictions.sorting import MARK, Sorting
 from vitcli.table.rows import read_rows
-from vitcli.train.output.sorting import MARK, Sorting
 
 
 def predict(run: Path, *words: str, code: int = 0) -> None:

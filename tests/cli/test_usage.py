@@ -55,7 +55,23 @@ def test_short_help_has_an_example_and_at_most_twenty_options(verb: str):
 
 def test_every_verb_is_done_by_a_module_that_there_is():
     for verb in usage.VERBS.values():
-        assert list(inspect.signature(importlib.import_module(verb.module).run).parameters) == ["verb", "words"]
+        for module in filter(None, [verb.module, verb.light]):
+            assert list(inspect.signature(importlib.import_module(module).run).parameters) == ["verb", "words"]
+
+
+def test_only_a_model_that_is_an_onnx_takes_the_way_without_torch():
+    predict = usage.VERBS["predict"]
+    for words in ("--model a.onnx", "--model=a.ONNX photos", "a.onnx photos", "photos --model b --model a.onnx"):
+        assert predict.done_by(words.split()) == predict.light
+    for words in (
+        "",
+        "--model vitcli.train.Classifier",
+        "photos a.onnx",
+        "--data.root a.onnx",
+        "--model a.onnx --model x",
+    ):
+        assert predict.done_by(words.split()) == predict.module
+    assert usage.VERBS["fit"].done_by(["--model", "a.onnx"]) == usage.VERBS["fit"].module
 
 
 def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str]):

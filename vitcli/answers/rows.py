@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from vitcli.table.columns import Columns
 from vitcli.table.row import Row
 
 NO_NUMBER = "the net's output is not a number; its weights are damaged, or the training has diverged"
+UNKNOWN = -1
 
 
 def rows_of(
-    probabilities: Tensor, columns: Columns, labels: Tensor | None = None, threshold: float | None = None
+    probabilities: NDArray[np.float32],
+    columns: Columns,
+    labels: NDArray[np.int64] | None = None,
+    threshold: float | None = None,
 ) -> list[Row]:
     """A row for each image, without its path, label and size.
 
     Args:
         probabilities: (batch, classes).
         columns: Those of the table.
-        labels: int64 (batch,), -1 where unknown; None: all are.
+        labels: (batch,), -1 where unknown; None: all are.
         threshold: Of two classes, the probability from which on the second one is predicted.
     """
     rows = _all(probabilities, columns) if not columns.top else _best(probabilities, labels, columns)
@@ -38,7 +43,7 @@ def _cut(row: Row, shares: list[float], classes: tuple[str, ...], threshold: flo
     return replace(row, predicted=classes[place], confidence=shares[place])
 
 
-def _all(probabilities: Tensor, columns: Columns) -> list[Row]:
+def _all(probabilities: NDArray[np.float32], columns: Columns) -> list[Row]:
     """What a table with a probability for each class says of each image."""
     rows = []
     for shares in probabilities.tolist():
@@ -51,17 +56,20 @@ def _all(probabilities: Tensor, columns: Columns) -> list[Row]:
     return rows
 
 
-def _best(probabilities: Tensor, labels: Tensor | None, columns: Columns) -> list[Row]:
+def _best(probabilities: NDArray[np.float32], labels: NDArray[np.int64] | None, columns: Columns) -> list[Row]:
     """What a table of the best classes says of each image; of equal ones, the first in the model's order is better."""
     if labels is None:
-        labels = probabilities.new_full((len(probabilities),), -1).long()
-    shares, places = probabilities.sort(dim=1, descending=True, stable=True)
-    ranks = ((places == labels[:, None]).int().argmax(dim=1) + 1).tolist()
-    known = probabilities.gather(1, labels.clamp(min=0)[:, None])[:, 0].tolist()
-    finite, labelled = probabilities.isfinite().all(dim=1).tolist(), (labels >= 0).tolist()
+        labels = np.full(len(probabilities), UNKNOWN, dtype=np.int64)
+    # stable and from the largest on: the negative of a float is exact
+    places = np.argsort(-probabilities, axis=1, kind="stable")
+    best = places[:, : columns.top]
+    shares = np.take_along_axis(probabilities, best, axis=1).tolist()
+    ranks = ((places == labels[:, None]).argmax(axis=1) + 1).tolist()
+    known = np.take_along_axis(probabilities, np.maximum(labels, 0)[:, None], axis=1)[:, 0].tolist()
+    finite = np.isfinite(probabilities.sum(axis=1)).tolist()
+    labelled = (labels >= 0).tolist()
     rows = []
-    best = zip(shares[:, : columns.top].tolist(), places[:, : columns.top].tolist(), strict=True)
-    for image, (numbers, classes) in enumerate(best):
+    for image, (numbers, classes) in enumerate(zip(shares, best.tolist(), strict=True)):
         if not finite[image]:
             rows.append(Row("", status="error", error=NO_NUMBER))
             continue

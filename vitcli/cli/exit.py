@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from vitcli.cli.missing import missing
 from vitcli.errors import UserError, is_full, out_of_memory
 from vitcli.machine.signals import Stopped
 from vitcli.names import printable
@@ -53,7 +54,7 @@ def ended(
     except BrokenPipeError:
         raise
     except Exception as error:
-        told = users_mistake(error) or known(error)
+        told = users_mistake(error) or missing(error) or known(error)
         if told is None or os.environ.get("VITCLI_TRACEBACK") == "1":
             raise
         return tell(verb, told)

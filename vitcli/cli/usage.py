@@ -17,6 +17,7 @@ class Verb:
         positional: What comes before the options, such as ROOT.
         own: Options, each with what this verb says of it in words of its own.
         trains: Whether it has the many options of Trainer, model and data, which ``--help-all`` shows.
+        light: The module that does it with an exported net, an .onnx, if there is one.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Verb:
         positional: str = "",
         own: tuple[tuple[str, str], ...] = (),
         trains: bool = False,
+        light: str = "",
     ) -> None:
         self.module = module
         self.summary = summary
@@ -38,12 +40,30 @@ class Verb:
         self.positional = positional
         self.own = dict(own)
         self.trains = trains
+        self.light = light
+
+    def done_by(self, words: list[str]) -> str:
+        """The module that does it; with an exported net, one that imports no torch.
+
+        Args:
+            words: The words after the verb.
+        """
+        model, before = words[0] if words else "", ""
+        for word in words:
+            option, equals, value = word.partition("=")
+            if option == "--model" and equals:
+                model = value
+            elif before == "--model":
+                model = word
+            before = word
+        return self.light if self.light and model.lower().endswith(".onnx") else self.module
 
 
 OPTIONS = {
     "--config": "a run or an overlay: a YAML file or a name of vitcli configs; of several, later ones win",
     "--ckpt_path": "a .ckpt file, a run's folder, 'last' or 'best'",
     "--weights": "weights to start from: a file, a run's folder, timm:NAME or torchvision:NAME",
+    "--model": "an .onnx that vitcli export has written, instead of a checkpoint; see docs/deploy.md",
     "--quarantine": "a list of images to leave out, to be written, for --data.quarantine",
     "--out": "the file or folder to write",
     "--compare": "another run or table of the same images, to be compared with",
@@ -61,6 +81,11 @@ OPTIONS = {
     "--norm_eps": "epsilon of the norms, where it is not the source's own",
     "--activation": "activation of the Mlp: ",
     "--classes": "a text file with a class name on each line",
+    "--quantize": "how the numbers of an .onnx are stored: ",
+    "--batch": "pictures at once: a number, or ",
+    "--to-timm": "write the tensors as timm loads them, a .safetensors, instead of --out",
+    "--threshold": "of two classes, the probability from which on the second one is predicted",
+    "--max_changed": "largest share of labels that may be another than the net's; 0.02 for int8",
     "--data": "how the images lie: ",
     "--data.root": "the folder of images",
     "--data.batch_size": "images a step, on each process",
@@ -116,6 +141,8 @@ CHOICES = {
     "--source": ("auto", "timm", "torchvision", "vit_pytorch"),
     "--pool": ("cls", "mean", "mean_patches"),
     "--split": ("test", "val"),
+    "--quantize": ("none", "int8", "fp16"),
+    "--batch": ("dynamic",),
     "--activation": ("gelu", "gelu_tanh", "quick_gelu"),
 }
 
@@ -188,10 +215,11 @@ VERBS = {
         (
             "--ckpt_path",
             "--weights",
+            "--model",
             "--data.root",
             "--data.batch_size",
             "--data.num_workers",
-            *DEVICES,
+            *DEVICES[:2],
             *TABLE,
             "--predictions.features",
             "--predictions.max_errors",
@@ -207,6 +235,7 @@ VERBS = {
             "vitcli predict runs/cats_dogs holiday/",
             "vitcli predict runs/cats_dogs/checkpoints/last.ckpt photo.jpg",
             "vitcli predict runs/cats_dogs photos/*.jpg more.zip",
+            "vitcli predict --model cats_dogs.onnx photos/     (without torch: starts in a second)",
             "vitcli predict runs/cats_dogs 'photos/**/*.jpg'     (a pattern in quotes: at any depth)",
         ),
         "Net, classes and preprocessing come from the checkpoint. One row per file, unreadable ones included.\n"
@@ -215,6 +244,7 @@ VERBS = {
         positional="[RUN] [IMAGES...]",
         own=(("--data.root", "the folder of images, an archive, an image, a pattern, or several of them"),),
         trains=True,
+        light="vitcli.cli.verbs.predict_onnx",
     ),
     "evaluate": Verb(
         "vitcli.cli.verbs.evaluate",
@@ -247,7 +277,7 @@ VERBS = {
     "report": Verb(
         "vitcli.cli.verbs.report",
         "make one page of a run or a table: scores, mistakes, charts, data, settings",
-        ("--compare", "--split", "--out", "--images", "--columns"),
+        ("--compare", "--split", "--out", "--images", "--columns", "--explain"),
         (
             "vitcli report runs/photos",
             "vitcli report runs/photos --compare runs/photos-2 runs/photos-3",
@@ -259,6 +289,31 @@ VERBS = {
         own=(
             ("--compare", "other runs or tables of the same images, to be put beside it"),
             ("--out", "folder for report.html and report/; by default the run's, or TABLE-report beside the table"),
+            ("--explain", "of a run: beside mistakes and unsure successes, where in the picture the answer comes from"),
+        ),
+    ),
+    "explain": Verb(
+        "vitcli.cli.verbs.explain",
+        "show where in pictures the answers of a net come from",
+        ("--ckpt_path", "--data.root", "--out", "--methods", "--class", "--layers", "--most", "--check", "--device"),
+        (
+            "vitcli explain runs/photos holiday/",
+            "vitcli explain runs/photos holiday/*.jpg --methods all --class cat --layers",
+            "vitcli explain runs/photos photos/val --check",
+        ),
+        "A sheet for each picture, with an overlay for each method; all numbers in maps.npz, and maps.csv says what is "
+        "whose.\nOf more pictures than --most, some are taken, evenly spread.",
+        positional="RUN IMAGES...",
+        own=(
+            ("--ckpt_path", "a run's folder, a .ckpt file, or a file of weights"),
+            ("--data.root", "the folder of images, an archive, an image, a pattern, or several of them"),
+            ("--out", "an empty folder for the maps; by default explain, explain-2, ... in the run's"),
+            ("--methods", "attention, rollout, relevance, gradients, occlusion, or all; several with commas"),
+            ("--class", "which class's answer is explained: its name, its number, or predicted"),
+            ("--layers", "also the attention of each layer and head"),
+            ("--most", "most pictures that are explained; 24, and 50 with --check"),
+            ("--check", "instead of maps: which methods' maps are true, by deletion, insertion and pointing"),
+            ("--device", "cpu, cuda or another of torch's; by default a GPU if there is one"),
         ),
     ),
     "import": Verb(
@@ -278,6 +333,80 @@ VERBS = {
         "The file may be safetensors or torch's (tensors only), timm:NAME or torchvision:NAME.",
         positional="FILE --out FILE",
         own=(("--out", "the safetensors file to write"),),
+    ),
+    "export": Verb(
+        "vitcli.cli.verbs.export",
+        "write a trained net as a file that runs without vitcli",
+        (
+            "--ckpt_path",
+            "--weights",
+            "--out",
+            "--to-timm",
+            "--quantize",
+            "--batch",
+            "--temperature",
+            "--threshold",
+            "--images",
+            "--max_changed",
+        ),
+        (
+            "vitcli export runs/photos --out photos/model.onnx",
+            "vitcli export runs/photos --out photos/int8.onnx --quantize int8",
+            "vitcli export runs/photos --to-timm photos/model.safetensors",
+        ),
+        "Pixels go in and probabilities come out: preprocessing, classes and temperature are inside. The file is run\n"
+        "on the images of val and compared with the net before it gets its name; a model card, README.md, is written\n"
+        'beside it. An .onnx needs the extra: pip install "vitcli[onnx]".',
+        positional="RUN|FILE --out FILE",
+        own=(
+            ("--weights", "weights to export: a file, a run's folder, timm:NAME or torchvision:NAME"),
+            ("--out", "the file to write: .onnx, .pt2 or .safetensors"),
+            ("--temperature", "by which logits are divided, 1 if not said; auto: the one that fits val"),
+            ("--images", "folder, zip or tar of the val pictures, where they are elsewhere now"),
+        ),
+    ),
+    "serve": Verb(
+        "vitcli.cli.verbs.serve",
+        "answer over HTTP: JSON for programs, and a page on which photos are dropped",
+        (
+            "--host",
+            "--port",
+            "--device",
+            "--batch_size",
+            "--map",
+            "--temperature",
+            "--threshold",
+            "--tta",
+            "--max_bytes",
+            "--max_pixels",
+            "--max_images",
+            "--max_queue",
+            "--timeout",
+        ),
+        (
+            "vitcli serve runs/photos",
+            "vitcli serve photos.onnx --port 8080",
+            "curl --data-binary @photo.jpg http://127.0.0.1:8000/predict",
+        ),
+        "RUN|MODEL is a run's folder, a checkpoint, a file of weights, or an .onnx that vitcli export wrote.\n"
+        "There are POST /predict, a page at /, /healthz and /metrics. SIGTERM and Ctrl-C let what was accepted be\n"
+        "answered first. Only this machine is listened to, unless --host says otherwise.",
+        positional="RUN|MODEL",
+        own=(
+            ("--host", "address to listen at; 127.0.0.1, which only this machine reaches"),
+            ("--port", "its port; 8000, and 0 takes one that is free"),
+            ("--device", "cpu, cuda or another of torch's; by default a GPU if there is one"),
+            ("--batch_size", "images of all requests that go through the net at once; 32"),
+            ("--map", "where an answer comes from, on the page: attention, rollout, relevance, ... or none"),
+            ("--temperature", "by which logits are divided; auto: the one that fits val"),
+            ("--threshold", "of two classes, the probability from which on the second one is predicted"),
+            ("--tta", "flip: the mean of the answers to an image and its mirror image"),
+            ("--max_bytes", "largest body of a request; 33554432"),
+            ("--max_pixels", "larger images are not decoded; 50000000, and so many at a time"),
+            ("--max_images", "most images of a request; 64"),
+            ("--max_queue", "images of all requests that wait, before others get 429; by default up to 256"),
+            ("--timeout", "seconds for a request, from its first byte to the last of its answer; 60"),
+        ),
     ),
     "check": Verb(
         "vitcli.cli.verbs.check",

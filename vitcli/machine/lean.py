@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar, final
 
@@ -25,7 +26,8 @@ def lean_imports() -> Iterator[None]:
     Metrics of classification, and everything else that vitcli needs, are the same. torchmetrics' metrics of detection
     and image quality lack torchvision in this process, so whoever may use them has to import without this.
     """
-    if "lightning" in sys.modules or "torchmetrics" in sys.modules:
+    # a machine that only predicts with an exported net, and evaluates its tables, has no Lightning
+    if "lightning" in sys.modules or "torchmetrics" in sys.modules or find_spec("lightning") is None:
         yield
         return
     with _without_unused(), _without_compiler():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 from vitcli.table.row import Row
@@ -100,3 +100,13 @@ def writable(text: str) -> str:
 def seven(number: float | None) -> float | None:
     """A number with seven digits, as many as float32 has, so that all formats hold the same one."""
     return None if number is None else float(f"{number:.7g}")
+
+
+def rounded(row: Row) -> Row:
+    """A row with the digits that a table has."""
+    return replace(
+        row,
+        confidence=seven(row.confidence),
+        probabilities=tuple(share for each in row.probabilities if (share := seven(each)) is not None),
+        top=tuple((name, share) for name, each in row.top if (share := seven(each)) is not None),
+    )

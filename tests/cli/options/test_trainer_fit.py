@@ -165,6 +165,9 @@ def test_a_logger_is_told_the_config_unless_enable_autolog_hparams_is_false(
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(CSVLogger, "log_hyperparams", lambda self, config: told.append(config))
-    words = ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs", "--trainer.max_epochs", "0"]
-    assert main([*FIT, *words, "--trainer.enable_autolog_hparams", str(logs).lower()]) == 0
-    assert [config["trainer"]["max_epochs"] for config in told] == [0] * logs
+    words = ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs", "--trainer.max_steps", "1"]
+    # a size that is found is told as the number found
+    words += ["--data.batch_size", "auto", "--trainer.enable_autolog_hparams", str(logs).lower()]
+    assert main([*FIT, *words]) == 0
+    assert [config["trainer"]["max_steps"] for config in told] == [1] * logs
+    assert all(config["data"]["init_args"]["batch_size"] > 1 for config in told)

@@ -7,6 +7,7 @@ import pickle
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,9 +23,19 @@ SMALL = Preprocess(size=(32, 40), crop_fraction=1.0)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shape_is_a_function_of_its_random_numbers(kind: str) -> None:
-    first, again, other = (draw(kind, random.Random(seed), (32, 40)) for seed in (1, 1, 2))
+    first, again, other = (draw(kind, random.Random(seed), (32, 40))[0] for seed in (1, 1, 2))
     assert (first.mode, first.size) == ("RGB", (40, 32))
     assert first.tobytes() == again.tobytes() != other.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_box_of_a_shape_is_where_its_colour_is(kind: str, seed: int) -> None:
+    image, box = draw(kind, random.Random(seed), (96, 128))
+    bright = np.asarray(image.convert("L")) > 127
+    inside = bright[round((box[1] + box[3]) / 2), round((box[0] + box[2]) / 2)]
+    rows, columns = np.nonzero(bright == inside)
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == pytest.approx(box, abs=1.5)
 
 
 def pixels(listing: Listing, position: int) -> bytes:

@@ -11,8 +11,8 @@ from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.cats_dogs import CatsDogsData
 from vitcli.data.layouts.folder import FolderData
 from vitcli.data.layouts.guess import guess
-from vitcli.data.layouts.split_words import split_like
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.split_words import split_like
 
 Write = Callable[..., None]
 

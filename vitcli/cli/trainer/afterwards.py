@@ -37,9 +37,12 @@ class ReportOptions:
     Args:
         write: Whether report.html is written, with its charts in report/; null: after fit and test. Of predict it goes
             into report.predict/. ``vitcli report`` writes it at any time.
+        explain: Whether mistakes and unsure successes have a map beside them, of where in the picture the answer comes
+            from.
     """
 
     write: bool | None = None
+    explain: bool = False
 
     def is_wanted(self, verb: str) -> bool:
         """Whether a verb ends with a report."""
@@ -168,24 +171,35 @@ def write_scores(file: Path, checkpoint: Path | None, step: int, outcome: Outcom
         part.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
 
 
-def report(run: Run, outcome: Outcome) -> Path:
+def report(run: Run, outcome: Outcome, explained_by: Path | str | None = None) -> list[str]:
     """Write the run's report of a table; that of predict beside it, for it says nothing of the run.
 
     Args:
         run: The run.
         outcome: Of the table.
+        explained_by: The checkpoint or weights by which pictures are explained; None: there are no maps.
+
+    Returns:
+        What to tell of it.
     """
     # matplotlib and jinja, which only this needs
     from vitcli.report.write import write_report
 
-    return write_report(
+    maps = None
+    if explained_by is not None:
+        from vitcli.cli.report_maps import ReportMaps
+
+        maps = ReportMaps(explained_by)
+    page = write_report(
         run,
         outcome.origin.table,
         run.folder if outcome.origin.split else run.folder / "report.predict",
         split=outcome.origin.split or None,
         scored=outcome.scored,
         evaluation=outcome.evaluation,
+        explains=maps,
     )
+    return [*(maps.lines if maps is not None else ()), f"report: {page}"]
 
 
 def to_wandb(trainer: pl.Trainer, outcome: Outcome) -> None:

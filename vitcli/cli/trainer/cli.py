@@ -33,7 +33,6 @@ from vitcli.cli.trainer.quiet import in_our_words
 from vitcli.cli.trainer.resume import check_own, find_start
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, logger_names, take_wandb, trainer_settings
 from vitcli.cli.trainer.summary import describe
-from vitcli.cli.trainer.unfinished_run import unfinished_run
 from vitcli.cli.trainer.unwritten import unwritten_is_told
 from vitcli.cli.trainer.whole_help import HelpAll
 from vitcli.cli.trainer.yaml_text import to_yaml
@@ -45,6 +44,8 @@ from vitcli.machine.malloc import return_freed_blocks
 from vitcli.names import at_home, printable, quoted
 from vitcli.net.counts import macs
 from vitcli.net.kernels.undrawn import undrawn
+from vitcli.predictions.options import check_table
+from vitcli.predictions.unfinished_run import unfinished_run
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.table.work import Work
 from vitcli.train.classifier import Classifier
@@ -54,7 +55,6 @@ from vitcli.train.output.console import EpochLines, Unreadable
 from vitcli.train.output.csv_log import MetricsCsv
 from vitcli.train.output.pace import Pace
 from vitcli.train.output.predictions import PredictionWriter
-from vitcli.train.output.table_options import check_table
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.exact import ExactResume
@@ -359,6 +359,9 @@ class Cli(LightningCLI):
             self.datamodule.keep_division(self.run.division)
             if self.curves is not None and self.continued is not None:
                 self.curves.continue_from(self.saved.get("metrics_rows"), int(self.saved["global_step"]))
+            # not before: until now, a setting may have been auto
+            for logger in self.trainer.loggers if self.config.trainer.enable_autolog_hparams else ():
+                logger.log_hyperparams(self.plain_config())
         self._save_config(self.run)
 
     def _save_config(self, run: Run) -> None:
@@ -397,8 +400,6 @@ class Cli(LightningCLI):
         if self.verb != "fit":
             return loggers
         self.curves = self.exact.curves = MetricsCsv(self.run.metrics if self.run else Path(os.devnull))
-        for logger in loggers if self.config.trainer.enable_autolog_hparams else ():
-            logger.log_hyperparams(self.plain_config())
         return [*loggers, self.curves]
 
     def _say_what(self) -> None:

@@ -55,7 +55,7 @@ def after_predict(cli: Cli) -> None:
     cli.tell(table_lines(cli.trainer))
     if cli.run is not None and cli.config_init.report.is_wanted("predict"):
         outcome = evaluated(cli.run, "predict", cli.config_init.predictions, {})
-        cli.tell([f"report: {report(cli.run, outcome)}"] if outcome is not None else [])
+        cli.tell(report(cli.run, outcome, _explained_by(cli, cli.checkpoint)) if outcome is not None else [])
 
 
 def _evaluate(
@@ -75,7 +75,14 @@ def _evaluate(
     if told:
         cli.tell([f"scores: {run.scores(split)}"])
     if cli.config_init.report.is_wanted(cli.verb):
-        cli.tell([f"report: {report(run, outcome)}"])
+        cli.tell(report(run, outcome, _explained_by(cli, checkpoint)))
+
+
+def _explained_by(cli: Cli, checkpoint: Path | None) -> Path | str | None:
+    """The checkpoint or weights by which the report explains pictures; None where it was not asked to."""
+    if not cli.config_init.report.explain:
+        return None
+    return checkpoint or (cli.pretrained.name if cli.pretrained is not None else None)
 
 
 def _write_about(cli: Cli, run: Run) -> None:

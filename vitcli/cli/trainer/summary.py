@@ -9,8 +9,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 from vitcli.data.module import SPLITS_OF_STAGE
 from vitcli.names import counted, quoted
 from vitcli.net.counts import parameters
+from vitcli.predictions import told
 from vitcli.run import Run
-from vitcli.table.rows import read_rows
 from vitcli.train.output.predictions import PredictionWriter
 from vitcli.train.stop import Stop
 
@@ -79,18 +79,9 @@ def _stops(trainer: pl.Trainer) -> list[Stop]:
 def table_lines(trainer: pl.Trainer) -> list[str]:
     """Where the table lies, how many images it holds and how many of them have no prediction."""
     writer = predictions_of(trainer)
+    # None: there was no image
     joined = writer.joined
-    if joined is None:
-        # there was no image
-        return []
-    earlier = [f"the earlier table is now {joined.kept}"] if joined.kept else []
-    rows = list(read_rows(writer.table)) if joined.rows == 1 else []
-    alone = [f"{row.predicted} {row.confidence:.4f}" for row in rows if row.confidence is not None]
-    failed = f", {joined.errors:,} of them without a prediction (status=error), such as {joined.first_error}"
-    images = counted(joined.rows, "image") + (failed if joined.errors else "")
-    many = f"too many images without a prediction: more than predictions.max_errors {writer.max_errors:g} of them"
-    last = [many] if writer.has_too_many_errors else []
-    return [*earlier, f"table: {writer.table}", images, *alone, *writer.sorted, *last]
+    return [] if joined is None else told.table_lines(writer.table, joined, writer.sorted, writer.max_errors)
 
 
 def predictions_of(trainer: pl.Trainer) -> PredictionWriter:

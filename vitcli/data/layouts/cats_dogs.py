@@ -10,8 +10,8 @@ from typing import Any, final
 from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.layouts.pets import IMAGES, download_pets
-from vitcli.data.layouts.split_folders import find_split_folders
 from vitcli.errors import DataError
+from vitcli.images.division.split_folders import find_split_folders
 from vitcli.images.division.splits import Pool, as_rows
 from vitcli.images.index.listing import Listing
 from vitcli.images.source.archive import open_source

@@ -21,6 +21,8 @@ SPREAD = {"circle": 1.0, "square": 1.25, "triangle": 1.4, "star": 1.45, "cross":
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
+# left, top, right and bottom edge in pixels
+Box = tuple[float, float, float, float]
 
 
 def outline(kind: str) -> list[Point]:
@@ -57,12 +59,12 @@ def place(points: Sequence[Point], centre: Point, radius: float, angle: float) -
     return [(centre[0] + x * c - y * s, centre[1] + x * s + y * c) for x, y in points]
 
 
-def draw(kind: str, rng: random.Random, size: tuple[int, int]) -> Image.Image:
-    """One RGB picture of a shape: place, size, angle, colours, clutter and noise all come from ``rng``.
+def draw(kind: str, rng: random.Random, size: tuple[int, int]) -> tuple[Image.Image, Box]:
+    """One RGB picture of a shape, and its bounding box: all about them comes from ``rng``.
 
-    The colours say nothing about the kind, and the shape is brighter or darker than its ground equally often,
-    so that no weighted sum of the pixels tells the kinds apart. Only ``rng.random`` and ``rng.randbytes`` are
-    used, which Python keeps the same between versions and machines.
+    Place, size, angle, colours, clutter and noise are drawn. The colours say nothing about the kind, and the shape is
+    brighter or darker than its ground equally often, so that no weighted sum of the pixels tells the kinds apart. Only
+    ``rng.random`` and ``rng.randbytes`` are used, which Python keeps the same between versions and machines.
 
     Args:
         kind: One of ``KINDS``.
@@ -87,8 +89,17 @@ def draw(kind: str, rng: random.Random, size: tuple[int, int]) -> Image.Image:
     radius = rng.uniform(0.26, 0.36) * side
     margin = radius * SPREAD[kind]
     centre = (_within(rng, margin, width), _within(rng, margin, height))
-    canvas.polygon(place(outline(kind), centre, radius, rng.uniform(-TURN, TURN)), fill=paint)
-    return _noisy(image.reduce(SUPERSAMPLE), rng, strength=rng.uniform(0, 12))
+    corners = place(outline(kind), centre, radius, rng.uniform(-TURN, TURN))
+    canvas.polygon(corners, fill=paint)
+    return _noisy(image.reduce(SUPERSAMPLE), rng, strength=rng.uniform(0, 12)), _bounds(corners, width, height)
+
+
+def _bounds(corners: Sequence[Point], width: int, height: int) -> Box:
+    """The bounding box in pixels of the picture, of which the corners are known at the size at which it was drawn."""
+    across, down = zip(*corners, strict=True)
+    left, right = max(0.0, min(across)) / SUPERSAMPLE, min(float(width), max(across)) / SUPERSAMPLE
+    top, bottom = max(0.0, min(down)) / SUPERSAMPLE, min(float(height), max(down)) / SUPERSAMPLE
+    return left, top, right, bottom
 
 
 def _colour_pair(rng: random.Random) -> tuple[Colour, Colour]:

@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.class_names import check_class_names
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.data.layouts.split_folders import SplitFolders, find_split_folders
-from vitcli.data.layouts.split_words import split_like
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.class_names import check_class_names
+from vitcli.images.division.split_folders import SplitFolders, find_split_folders
+from vitcli.images.division.split_words import split_like
 from vitcli.images.division.splits import Pool, as_rows, check_known
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import Listing

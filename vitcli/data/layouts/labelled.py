@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.class_names import ClassNames, check_class_names
 from vitcli.data.module import ImageData
 from vitcli.errors import DataError
+from vitcli.images.division.class_names import ClassNames, check_class_names
 from vitcli.images.division.dividing import Dividing
 from vitcli.images.division.groups import Groups, compiled
 from vitcli.images.division.leaks import told_leaks

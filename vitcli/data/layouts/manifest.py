@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.class_names import check_class_names
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.data.layouts.split_words import split_named
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.class_names import check_class_names
 from vitcli.images.division.groups import Groups
+from vitcli.images.division.split_words import split_named
 from vitcli.images.division.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.index.index import Index, index_file
 from vitcli.images.index.listing import Listing

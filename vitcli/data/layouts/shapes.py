@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from vitcli.data.batches.datamodule import Split
-from vitcli.data.layouts.drawing import KINDS, draw
+from vitcli.data.layouts.drawing import KINDS, Box, draw
 from vitcli.data.module import ImageData
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.decode.encoded import MAX_PIXELS
@@ -38,9 +38,18 @@ class ShapeOpener:
 
     def __call__(self, position: int) -> Picture:
         """The picture at a position."""
+        return self.placed(position)[0]
+
+    def placed(self, position: int) -> tuple[Picture, Box]:
+        """The picture at a position, and the bounding box of its shape in pixels.
+
+        Args:
+            position: In the listing.
+        """
         path = self.paths[position]
         digest = hashlib.sha256(f"{self.seed}:{path}".encode()).digest()
-        return Pixels(np.array(draw(path.split("/")[1], random.Random(int.from_bytes(digest, "big")), self.size)))
+        image, box = draw(path.split("/")[1], random.Random(int.from_bytes(digest, "big")), self.size)
+        return Pixels(np.array(image)), box
 
 
 @final

@@ -1,12 +1,14 @@
-"""Resampling: a cropped region of a picture in the size of the net, antialiased; the only use of torch in images."""
+"""Resampling: a cropped region of a picture in the size of the net, antialiased; torch where the process has it."""
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.images.decode.antialias import antialiased
 from vitcli.preprocess import Interpolation, Preprocess, Region
 
 Rgb = NDArray[np.uint8]
@@ -93,14 +95,19 @@ def _side(low: float, high: float, length: int, wanted: int) -> Side:
 
 
 def resized(pixels: Rgb, size: tuple[int, int], interpolation: Interpolation) -> Rgb:
-    """All of some pixels in another size: uint8 (height, width, 3) -> (3, height, width)."""
+    """All of some pixels in another size: uint8 (height, width, 3) -> (3, height, width).
+
+    The pixels are the same with torch and without; with it they come several times as fast, and to import it takes
+    seconds and hundreds of megabytes. So it is used where the process has imported it already.
+    """
     # torch has a vectorised path for one image in channels-last order, which runs on one thread. Copying the slice must
     # not take more either: every decoding thread would then have an OpenMP team, and with more threads than cores, each
     # parallel loop of the step itself sleeps and wakes: 4 to 46 us an image for its mirroring.
     # numpy permutes the axes, because each operator of torch releases the GIL and waits for it again.
     image = np.ascontiguousarray(pixels).reshape(1, *pixels.shape).transpose(0, 3, 1, 2)
     if pixels.shape[:2] != size:
-        # here and not above: verbs that only inspect images start without torch
+        if sys.modules.get("torch") is None:
+            return antialiased(pixels, size, interpolation)
         import torch
         from torch.nn import functional as F
 

@@ -10,10 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from vitcli.answers.rows import rows_of
+from vitcli.predictions.images import label_of
 from vitcli.table.columns import Columns
 from vitcli.table.journal import Entry
 from vitcli.table.row import Row
-from vitcli.train.output.depends import label_of
 
 if TYPE_CHECKING:
     from vitcli.answers.answer import Answers
@@ -38,7 +38,7 @@ def entries(
         for label in [label_of(listing, columns.classes, index)]
     ]
     positions, sizes = batch["index"].tolist(), batch["size"].tolist()
-    said = rows_of(answers["probabilities"], columns, batch["label"], threshold)
+    said = rows_of(answers["probabilities"].cpu().numpy(), columns, batch["label"].cpu().numpy(), threshold)
     for index, (height, width), row in zip(positions, sizes, said, strict=True):
         known = replace(
             row,

@@ -14,16 +14,18 @@ from vitcli.answers.asked import Tta
 from vitcli.errors import ConfigError
 from vitcli.images.sorting.place import By
 from vitcli.names import at_home, printable
+from vitcli.predictions.images import Images
+from vitcli.predictions.options import Probabilities, TableOptions
+from vitcli.predictions.sorting import Sorting
+from vitcli.predictions.told import has_too_many_errors
+from vitcli.predictions.unfinished import Unfinished
 from vitcli.table.columns import FEATURES
 from vitcli.table.join import Joined
 from vitcli.table.work import Work, find
 from vitcli.train.output.bar import say
-from vitcli.train.output.depends import Images, depends_on
+from vitcli.train.output.depends import depends_on, roots_of
 from vitcli.train.output.entries import entries, numbers
 from vitcli.train.output.recount import LOGITS, recount
-from vitcli.train.output.sorting import Sorting
-from vitcli.train.output.table_options import Probabilities, TableOptions
-from vitcli.train.output.unfinished import Unfinished
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -111,7 +113,7 @@ class PredictionWriter(Callback):
     @property
     def has_too_many_errors(self) -> bool:
         """Whether more rows than ``max_errors`` allows have no prediction, once the table is written."""
-        return self.joined is not None and self.joined.errors > self.max_errors * self.joined.rows
+        return self.joined is not None and has_too_many_errors(self.joined, self.max_errors)
 
     def begun(self, table: Path, trainer: pl.Trainer, model: Classifier, data: ImageData, verb: str) -> Work | None:
         """What earlier starts of the same command have left of a table; None if there is nothing.
@@ -136,7 +138,7 @@ class PredictionWriter(Callback):
         """
         if self.sorting.into is not None:
             on = self.depends(self.table, trainer, model, data, "predict")
-            self.sorting.check(data, data.listing("predict"), on)
+            self.sorting.check(roots_of(data), data.listing("predict"), on)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Look for rows that are kept, before the images that are left to do are dealt out."""

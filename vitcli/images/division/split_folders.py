@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from vitcli.data.layouts.split_words import split_like
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.division.shares import PARTS
+from vitcli.images.division.split_words import split_like
 from vitcli.images.division.splits import SPLIT_NAMES
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS

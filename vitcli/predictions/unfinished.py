@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, final
 
 from vitcli.names import counted, printable
+from vitcli.predictions.images import Images
 from vitcli.table.columns import Columns
 from vitcli.table.join import Joined, join
 from vitcli.table.journal import Entry, Journal
 from vitcli.table.kept import Kept
 from vitcli.table.listed import Changes
 from vitcli.table.work import NOTHING, Work, differences, find
-from vitcli.train.output.depends import Images
 
 
 @final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -104,8 +105,8 @@ def check_table(path: str, *, escape_formulas: bool = False) -> None:
         escape_formulas: Whether its cells shall be no formulas.
 
     Raises:
-        ConfigError: It is a folder, asks for an unknown format, lies where nothing can be written, or shall be escaped
-            and is no CSV.
+        ConfigError: It is a folder, asks for an unknown format, lies where nothing can be written, shall be escaped
+            and is no CSV, or is Parquet where pyarrow is not installed.
     """
     table = Path(path)
     if table.is_dir():
@@ -123,6 +124,11 @@ def check_table(path: str, *, escape_formulas: bool = False) -> None:
         raise ConfigError(
             f"predictions.escape_formulas true: no spreadsheet finds formulas in {ending}; leave it out, or let "
             f"predictions.path {path} end in .csv"
+        )
+    if ending == ".parquet" and find_spec("pyarrow") is None:
+        raise ConfigError(
+            f"predictions.path {path}: needs pyarrow, which is not installed here; pip install pyarrow, or let the "
+            "name end in .csv or .jsonl"
         )
     parent = next(folder for folder in table.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):

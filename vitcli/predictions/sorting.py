@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.decode.picture import UnreadableImage
@@ -23,9 +23,6 @@ from vitcli.table.columns import writable
 from vitcli.table.row import Row
 from vitcli.table.rows import read_rows
 from vitcli.table.work import differences
-
-if TYPE_CHECKING:
-    from vitcli.data import ImageData
 
 UNSURE, UNREADABLE = "unsure", "unreadable"
 # in the folder: what the sorting depends on, so that no other one is mixed with it
@@ -58,11 +55,11 @@ class Sorting:
                 f"predictions.unsure_below {self.unsure_below:g}: outside [0, 1]; give a confidence such as 0.8"
             )
 
-    def check(self, data: ImageData, listing: Listing, on: Mapping[str, Any]) -> None:
+    def check(self, roots: Sequence[str], listing: Listing, on: Mapping[str, Any]) -> None:
         """Check that the images can be sorted, before any is predicted.
 
         Args:
-            data: The images.
+            roots: Where the images are, as named.
             listing: Of them.
             on: What their rows depend on, in plain values.
 
@@ -75,7 +72,7 @@ class Sorting:
         key = f"predictions.sort_into {self.into}"
         if not isinstance(listing.open, FileOpener):
             raise ConfigError(f"{key}: these images are no files, so there is nothing to sort; leave it out")
-        if is_inside(self.into, getattr(data, "roots", None) or [getattr(data, "root", "")]):
+        if is_inside(self.into, roots):
             raise ConfigError(
                 f"{key}: lies among the images, and would be predicted the next time; name a folder elsewhere"
             )
