@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TINY
 from tests.report.tables import drawn_rows, write_table
 from tests.report.test_write import FIVE, words
 from vitcli.__main__ import main
@@ -101,3 +102,49 @@ def test_the_modules_of_the_report_are_imported_without_torch():
     code = "import sys, vitcli.cli.verbs.report, vitcli.report.write; print(*{'torch', 'lightning'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+def test_mistakes_and_unsure_successes_are_explained_where_that_is_asked_for(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+):
+    words_of_test = ["test", "--ckpt_path", str(copied), "--trainer.accelerator", "cpu", "--report.write", "false"]
+    assert main(words_of_test) == 0
+    capsys.readouterr()
+    assert main(["report", str(copied), "--explain"]) == 0
+    assert capsys.readouterr().out == f"report: {copied}/report.html\n"
+    page = (copied / "report.html").read_text()
+    assert page.count('<span class="pair">') == 7
+    assert "7 of them have a map beside them (" in words(copied / "report.html")
+    assert len(page) < 300_000
+    # the pictures or the checkpoint may go
+    Path("photos").rename("moved")
+    (copied / "about.json").unlink(missing_ok=True)
+    assert main(["report", str(copied), "--explain", "--out", "gone"]) == 0
+    assert "maps: none in the report: the pictures are not where they were\n" in capsys.readouterr().out
+    assert "map beside" not in Path("gone/report.html").read_text()
+    shutil.rmtree(copied / "checkpoints")
+    assert main(["report", str(copied), "--explain", "--images", "moved", "--out", "gone"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith(f"maps: none in the report: --weights {copied}: no such file")
+    assert "7 small pictures of 7 images" in words(Path("gone/report.html"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+def test_the_report_that_a_verb_ends_with_has_maps_where_report_explain_is_true(copied: Path, verb: str):
+    wanted = ["--trainer.accelerator", "cpu", "--report.write", "true", "--report.explain", "true"]
+    fit = ["fit", "--data.root", "photos", "--trainer.max_epochs", "1", "--run.name", "own", *TINY]
+    typed, page, images = {
+        "fit": (fit, Path("runs/own"), 8),
+        "validate": (["validate", str(copied)], copied, 8),
+        "test": (["test", str(copied)], copied, 7),
+        "predict": (["predict", str(copied), "photos/test"], copied / "report.predict", 7),
+    }[verb]
+    assert main([*typed, *wanted]) == 0
+    assert f"{images} of them have a map beside them (" in words(page / "report.html")
+
+
+def test_a_table_of_no_run_cannot_be_explained(here: Path, capsys: pytest.CaptureFixture[str]):
+    write_table(Path("five.csv"), ("cat", "dog"), FIVE)
+    assert "--explain: five.csv is of no run" in mistake(capsys, "five.csv", "--explain")

@@ -13,6 +13,8 @@ from vitcli.explain.readout import on_patches
 from vitcli.explain.relevance import relevance
 from vitcli.net import ViT
 
+# those that are shown unless others are asked for, the truest first (docs/results.md)
+SHOWN = ("relevance", "attention", "rollout")
 METHODS: dict[str, Callable[[ViT, Tensor, Tensor], Tensor]] = {
     "attention": attention,
     "rollout": rollout,

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from vitcli.net import ViT
 
-# images of one forward pass of occlusion
-AT_ONCE = 64
+# tokens of one forward pass of occlusion: 64 images of 197 tokens
+TOKENS_AT_ONCE = 12_608
 
 
 def gradients(
     net: ViT, images: Float[Tensor, "batch channels height width"], classes: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch rows columns"]:
-    """Gradient of a class's logit times the pixels, summed over each patch (Shrikumar et al. 2016).
+    """Gradient of a class's logit times the pixels, summed over each patch (Shrikumar et al. 2016), by captum.
 
     The pixels are normalised, so that a grey patch has none.
 
@@ -24,11 +24,15 @@ def gradients(
         images: Normalised pixels.
         classes: Whose logit is explained.
     """
-    with torch.enable_grad():
-        pixels = images.detach().requires_grad_()
-        chosen = net(pixels).gather(1, classes[:, None]).sum()
-        (gradient,) = torch.autograd.grad(chosen, pixels)
-    return _patches(net, (gradient * images).sum(dim=1)).sum(dim=(2, 4))
+    # captum imports matplotlib, which takes its time
+    from captum.attr import InputXGradient
+
+    pixels = images.detach().requires_grad_()
+    found: Tensor = InputXGradient(net).attribute(pixels, target=classes).detach()
+    rows, columns = net.grid
+    height, width = net.patches.patch_size
+    patches = found.sum(dim=1).reshape(len(found), rows, height, columns, width)
+    return patches.sum(dim=(2, 4))
 
 
 def occlusion(
@@ -36,31 +40,29 @@ def occlusion(
 ) -> Float[Tensor, "batch rows columns"]:
     """How far a class's probability falls when a patch is grey (Zeiler and Fergus 2014): a forward pass a patch.
 
+    captum's FeatureAblation of a plane that says which patches are there. Of the pixels themselves it would hold masks
+    as large as all images of a pass, and take twice as long.
+
     Args:
         net: The net.
         images: Normalised pixels, whose grey is 0.
         classes: Whose probability is explained.
     """
+    from captum.attr import FeatureAblation
+
     rows, columns = net.grid
     height, width = net.patches.patch_size
+    at_once = max(1, TOKENS_AT_ONCE // int(net.tokens))
     falls = []
-    with torch.no_grad():
-        for image, label in zip(images, classes, strict=True):
-            whole = net(image[None]).softmax(dim=1)[0, label]
-            found = []
-            for start in range(0, rows * columns, AT_ONCE):
-                places = range(start, min(start + AT_ONCE, rows * columns))
-                without = image.repeat(len(places), 1, 1, 1)
-                for number, place in enumerate(places):
-                    top, left = place // columns * height, place % columns * width
-                    without[number, :, top : top + height, left : left + width] = 0
-                found.append(net(without).softmax(dim=1)[:, label])
-            falls.append(whole - torch.cat(found))
-    return torch.stack(falls).reshape(len(images), rows, columns)
+    for image, label in zip(images, classes.tolist(), strict=True):
 
+        def probabilities(there: Tensor, image: Tensor = image) -> Tensor:
+            squares = there.reshape(len(there), 1, rows, columns)
+            logits: Tensor = net(image * squares.repeat_interleave(height, 2).repeat_interleave(width, 3))
+            return logits.softmax(dim=1)
 
-def _patches(net: ViT, plane: Float[Tensor, "batch height width"]) -> Tensor:
-    """A plane cut into patches: (batch, rows, patch height, columns, patch width)."""
-    rows, columns = net.grid
-    height, width = net.patches.patch_size
-    return plane.reshape(len(plane), rows, height, columns, width)
+        whole = image.new_ones(1, rows * columns)
+        ablation = FeatureAblation(probabilities)
+        found = ablation.attribute(whole, baselines=0, target=label, perturbations_per_eval=at_once)
+        falls.append(found.reshape(rows, columns))
+    return torch.stack(falls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
@@ -31,9 +31,13 @@ class Seen:
 
     Where the net pools its class token, the last layer asks for that token alone, so that tokens is 1 there. Of
     Linformer, a key is one of k mixtures of the tokens; ``per_token`` says what a query takes of each token.
+
+    All layers of a long sequence are large: of 4,097 tokens, one head's scores and weights take 134 MB. ``then`` is
+    called with this as soon as a layer has computed, and may make numbers of it and ``forget`` the tensors.
     """
 
     def __init__(self) -> None:
+        self.then: Callable[[Seen], None] | None = None
         self.scores: Float[Tensor, "batch heads tokens k"] | None = None
         self.weights: Float[Tensor, "batch heads tokens k"] | None = None
         self.context: Float[Tensor, "batch heads tokens head_dim"] | None = None
@@ -50,8 +54,14 @@ class Seen:
         """
         self.scores = (queries * queries.shape[3] ** -0.5) @ keys.transpose(2, 3)
         self.weights = self.scores.softmax(dim=3)
-        self.context = F.dropout(self.weights, dropout) @ values
-        return self.context
+        context = self.context = F.dropout(self.weights, dropout) @ values
+        if self.then is not None:
+            self.then(self)
+        return context
+
+    def forget(self) -> None:
+        """Keep none of the three stages; only the graph of the forward pass, where there is one, holds them still."""
+        self.scores = self.weights = self.context = None
 
     def mixed(self, mixer: Mixer, weight: Tensor | None, like: Tensor) -> None:
         """Keep what each value is a mixture of.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vitcli.evaluate.evaluation import Evaluation
 from vitcli.evaluate.scored import Scored
 from vitcli.names import printable
+from vitcli.report.overlays import Overlays
 from vitcli.report.pictures import Thumbnails
 
 MISTAKES = 24
@@ -34,6 +35,7 @@ class Shot:
         confidence: Probability of it; None when unknown.
         is_right: Whether it is the label; None when unknown.
         thumbnail: A ``data:`` address; None where the picture is gone, or there are too many.
+        overlay: Likewise, of what in the picture speaks for the predicted class; None unless it was asked for.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Shot:
     confidence: float | None
     is_right: bool | None
     thumbnail: str | None
+    overlay: str | None = None
 
     @property
     def told(self) -> str:
@@ -76,24 +79,30 @@ class Shots:
     Args:
         scored: The table.
         thumbnails: Of its pictures.
+        overlays: Of some of them; None: there are none.
     """
 
-    def __init__(self, scored: Scored, thumbnails: Thumbnails) -> None:
+    def __init__(self, scored: Scored, thumbnails: Thumbnails, overlays: Overlays | None = None) -> None:
         self.scored = scored
         self.thumbnails = thumbnails
+        self.overlays = overlays or Overlays(None, None)
 
-    def make(self, rows: Iterable[int], pictured: int | None = None) -> tuple[Shot, ...]:
+    def make(self, rows: Iterable[int], pictured: int | None = None, *, explained: bool = False) -> tuple[Shot, ...]:
         """The shots of some rows.
 
         Args:
             rows: Their positions in the table.
             pictured: How many of them have a picture; by default all, as far as thumbnails go.
+            explained: Whether they have an overlay too, where overlays are wanted.
         """
         rows = list(rows)
+        if explained:
+            names = [self.scored.classes[int(self.scored.predicted[row])] for row in rows]
+            self.overlays.make([(self.scored.paths[row], name) for row, name in zip(rows, names, strict=True)])
         self.thumbnails.make([self.scored.paths[row] for row in rows[:pictured]])
-        return tuple(self._one(row) for row in rows)
+        return tuple(self._one(row, explained=explained) for row in rows)
 
-    def _one(self, row: int) -> Shot:
+    def _one(self, row: int, *, explained: bool) -> Shot:
         scored = self.scored
         label, predicted = int(scored.labels[row]), int(scored.predicted[row])
         confidence = float(scored.confidence[row])
@@ -104,6 +113,7 @@ class Shots:
             confidence=confidence if np.isfinite(confidence) else None,
             is_right=label == predicted if label >= 0 and predicted >= 0 else None,
             thumbnail=self.thumbnails[scored.paths[row]],
+            overlay=self.overlays[scored.paths[row]] if explained else None,
         )
 
 
@@ -111,7 +121,7 @@ def mistakes(shots: Shots) -> Gallery:
     """The most confident mistakes."""
     rows = surest_mistakes(shots.scored)
     told = _told(len(rows), MISTAKES, "mistake", "the most confident first")
-    return Gallery("mistakes", "Most confident mistakes", told, shots.make(rows[:MISTAKES].tolist()))
+    return Gallery("mistakes", "Most confident mistakes", told, shots.make(rows[:MISTAKES].tolist(), explained=True))
 
 
 def successes(shots: Shots) -> Gallery:
@@ -119,7 +129,8 @@ def successes(shots: Shots) -> Gallery:
     scored = shots.scored
     rows = surest_first(scored, np.flatnonzero(scored.is_scored & (scored.labels == scored.predicted)))[::-1]
     told = _told(len(rows), SUCCESSES, "success", "the least confident first")
-    return Gallery("successes", "Least confident successes", told, shots.make(rows[:SUCCESSES].tolist()))
+    shown = shots.make(rows[:SUCCESSES].tolist(), explained=True)
+    return Gallery("successes", "Least confident successes", told, shown)
 
 
 def doubtful(shots: Shots, evaluation: Evaluation) -> Gallery:
@@ -136,7 +147,7 @@ def unsure(shots: Shots) -> Gallery:
     scored = shots.scored
     rows = surest_first(scored, np.flatnonzero(scored.predicted >= 0))[::-1]
     told = _told(len(rows), SUCCESSES, "image", "the least confident first")
-    return Gallery("unsure", "Least confident", told, shots.make(rows[:SUCCESSES].tolist()))
+    return Gallery("unsure", "Least confident", told, shots.make(rows[:SUCCESSES].tolist(), explained=True))
 
 
 def by_class(shots: Shots) -> list[Gallery]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from vitcli.errors import UserError
 from vitcli.images.decode import jpeg
-from vitcli.images.decode.encoded import EncodedPicture, strict
+from vitcli.images.decode.encoded import EncodedPicture, orientation, strict
 from vitcli.images.decode.picture import Picture, UnreadableImage
 from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.source import Folder, Source
@@ -112,8 +112,7 @@ def _jpeg(picture: EncodedPicture, size: tuple[int, int]) -> Image.Image | None:
     with Image.open(io.BytesIO(picture.content)) as header:
         if not jpeg.is_plain(header):
             return None
-        stored, orientation = header.size, header.getexif().get(0x0112, 1)
-    turn = jpeg.Turn.of(orientation if orientation in range(1, 9) else 1)
+        stored, turn = header.size, jpeg.Turn.of(orientation(header))
     wanted = turn.size((size[1], size[0]))
     pixels = jpeg.decode(picture.content, stored, Region(0, 0, stored[0], stored[1]), wanted)
     if pixels is None:

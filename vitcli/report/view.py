@@ -145,6 +145,7 @@ class View:
         run: The run; None for a table alone.
         about: What the training told of itself.
         pictures: How many thumbnails there are, and why not more.
+        overlays: How many of them have an overlay that shows where in them the answer comes from, in words.
         folder: Where the charts lie, beside the page.
         charts: Names of all charts there.
     """
@@ -166,5 +167,6 @@ class View:
     run: RunView | None = None
     about: About | None = None
     pictures: str = ""
+    overlays: str = ""
     folder: str = ""
     charts: Sequence[str] = ()

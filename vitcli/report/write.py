@@ -26,6 +26,7 @@ from vitcli.report.data_view import view_data
 from vitcli.report.gallery import Shots
 from vitcli.report.material import Material, gather, name_of
 from vitcli.report.matrix import heat
+from vitcli.report.overlays import Explains, Overlays
 from vitcli.report.page import render
 from vitcli.report.pictures import Thumbnails
 from vitcli.report.run_view import view_run
@@ -51,6 +52,7 @@ def write_report(
     images: str | None = None,
     scored: Scored | None = None,
     evaluation: Evaluation | None = None,
+    explains: Explains | None = None,
 ) -> Path:
     """Write the page of a run's table, or of a table alone, and its charts into ``report/`` beside it.
 
@@ -66,6 +68,7 @@ def write_report(
         images: Folder or archive of the pictures, where they are elsewhere now.
         scored: The table, where it was read already.
         evaluation: Of it, where that was done already.
+        explains: What makes the overlays of mistakes and of unsure successes; None: there are none.
 
     Raises:
         ConfigError: ``out`` cannot be made.
@@ -88,7 +91,7 @@ def write_report(
         raise ConfigError(f"--out {out}: the folder cannot be made ({error.strerror}); name another") from error
     charts = Charts(out / FOLDER)
     with house_style():
-        view = _view(material, evaluation, others, charts)
+        view = _view(material, evaluation, others, charts, explains)
     page = render(view, charts.css)
     with replacing(out / PAGE) as part:
         part.write_text(page, encoding="utf-8", errors="backslashreplace")
@@ -115,10 +118,14 @@ def _other(typed: str, split: str | None, columns: Mapping[str, str] | None) -> 
 
 
 def _view(
-    material: Material, evaluation: Evaluation | None, others: Sequence[tuple[Material, Evaluation]], charts: Charts
+    material: Material,
+    evaluation: Evaluation | None,
+    others: Sequence[tuple[Material, Evaluation]],
+    charts: Charts,
+    explains: Explains | None,
 ) -> View:
     scored, origin = material.scored, material.origin
-    shots = Shots(scored, Thumbnails(material.opens, THUMBNAILS))
+    shots = Shots(scored, Thumbnails(material.opens, THUMBNAILS), Overlays(explains, material.opens))
     sliding_of = sliding(scored, evaluation.binary.advice if evaluation is not None and evaluation.binary else ())
     first = [gallery.mistakes(shots), gallery.successes(shots)] if evaluation is not None else [gallery.unsure(shots)]
     if evaluation is not None and evaluation.doubtful:
@@ -148,7 +155,9 @@ def _view(
     if evaluation is not None:
         scores.class_scores(charts, evaluation)
         scores.confusion(charts, scored.classes, np.array(evaluation.confusion, dtype=np.int64))
-    return replace(view, pictures=_pictures(shots.thumbnails, material), charts=tuple(charts.names))
+    return replace(
+        view, pictures=_pictures(shots.thumbnails, material), overlays=shots.overlays.told, charts=tuple(charts.names)
+    )
 
 
 def _best(curves: Curves | None) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError
 from vitcli.names import at_home, printable
+
+if TYPE_CHECKING:
+    from vitcli.cli.report_maps import ReportMaps
+    from vitcli.evaluate.origin import Origin
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -37,6 +42,7 @@ def _report(words: Sequence[str]) -> int:
     own = origin.table.with_name(f"{origin.table.stem}-report")
     folder = origin.run.folder if origin.run is not None and origin.split else own
     out = Path(at_home(told.out)) if told.out else folder
+    maps = _maps(origin) if told.explain else None
     page = write_report(
         origin.run,
         origin.table,
@@ -45,8 +51,9 @@ def _report(words: Sequence[str]) -> int:
         split=told.split or origin.split or None,
         columns=columns or None,
         images=at_home(told.images) if told.images else None,
+        explains=maps,
     )
-    print(printable(f"report: {page}"))
+    print("\n".join(map(printable, [*(maps.lines if maps is not None else ()), f"report: {page}"])))
     return DONE
 
 
@@ -58,7 +65,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out")
     parser.add_argument("--images")
     parser.add_argument("--columns", nargs="+", action="extend")
+    parser.add_argument("--explain", action="store_true")
     return parser
+
+
+def _maps(origin: Origin) -> ReportMaps:
+    """What explains the pictures: the net of the run."""
+    if origin.run is None:
+        raise ConfigError(f"--explain: {origin.table} is of no run, so that its net is not known; name a run's folder")
+    # with torch, which a report does without
+    from vitcli.cli.report_maps import ReportMaps
+
+    return ReportMaps.of_run(origin.run, origin.split)
 
 
 def _column(pair: str) -> tuple[str, str]:
