@@ -7,6 +7,7 @@
         NoHeadError     tensors without a head, from which a training can start all the same
       DivergedError     a training whose numbers are nan or inf
       MemoryShortError  what was asked for needs more memory than there is
+      ExportError       an exported file disagrees with the net
 
 The message says *what* (the key as typed and its value), *why* (what it met) and *do* (the remedy),
 in one line. A programming error is none of these and keeps its traceback.
@@ -49,6 +50,10 @@ class DivergedError(UserError):
 
 class MemoryShortError(UserError):
     """What was asked for needs more memory than there is."""
+
+
+class ExportError(UserError):
+    """An exported file that disagrees with the net, or cannot hold it."""
 
 
 def is_full(error: OSError) -> bool:

@@ -1,4 +1,4 @@
-"""Weights by name, downloaded and prepared by timm or torchvision; the only file that imports timm and its hub."""
+"""Weights by name, downloaded and prepared by timm or torchvision, and timm's nets; the only importer of timm."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import torch
+from torch import Tensor
 
 from vitcli.errors import WeightsError
 from vitcli.net import ViT
@@ -48,6 +50,26 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
     _check_alike(spec, net, model)
     return Pretrained(spec, net, imagenet() if model.num_classes == IMAGENET else None, preprocess)
+
+
+def built_by_timm(
+    architecture: str, args: Mapping[str, Any], norm_eps: float, tensors: Mapping[str, Tensor]
+) -> torch.nn.Module:
+    """A net of timm's own, strictly loaded with tensors, in eval mode.
+
+    Args:
+        architecture: As timm calls it.
+        args: What timm.create_model is told besides.
+        norm_eps: Added to the variance in all norms.
+        tensors: Under timm's names.
+    """
+    import timm
+
+    model: torch.nn.Module = timm.create_model(
+        architecture, pretrained=False, norm_layer=partial(torch.nn.LayerNorm, eps=norm_eps), **args
+    )
+    model.load_state_dict(tensors, strict=True)
+    return model.eval()
 
 
 def _from_hub(spec: str, load: Callable[[], Any]) -> Any:

@@ -71,7 +71,11 @@ def save_tensors(net: ViT, path: str | Path, **more: Any) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     metadata = {NET: json.dumps(net.settings()), **{key: json.dumps(value) for key, value in more.items()}}
     with replacing(path) as part:
+        # safetensors makes its file anew, for the owner's eyes alone, whatever umask says
+        part.touch()
+        mode = part.stat().st_mode
         save_file(tensors, part, metadata=metadata)
+        part.chmod(mode)
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
