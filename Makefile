@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock format lint types test test-cov test-slow test-all test-gpu test-oldest bench-gpu check demo
-.PHONY: readme clean
+.PHONY: readme docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ demo: install ## train on drawn images, test, and say where everything lies; som
 
 readme: install ## write into README.md what its commands print
 	$(BIN)/python -m tests.readme
+
+docs: install ## write into docs/attention.md the numbers of its nets, and draw its pictures
+	$(BIN)/python -m tests.docs.attention
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.*

@@ -52,6 +52,7 @@ def test_the_wheel_holds_the_configs_and_the_mark_of_its_types(wheel: Path):
     assert {f"vitcli/configs/{path.relative_to(CONFIGS)}" for path in CONFIGS.rglob("*.yaml")} <= held
     assert "vitcli/py.typed" in held
     assert {f"vitcli/report/templates/report.{ending}" for ending in ("html", "css", "js")} <= held
+    assert {f"vitcli/serve/page/page.{ending}" for ending in ("html", "css", "js")} <= held
     assert not any(name.startswith(("tests/", "benchmarks/", "configs/")) for name in held)
 
 
