@@ -1,0 +1,1 @@
+"""What the documents of docs/ say, computed and compared."""
