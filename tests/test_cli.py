@@ -296,6 +296,7 @@ def test_print_config_prints_a_config_that_fit_accepts(photos: Path, capsys: pyt
     assert Path("runs/mine/checkpoints/last.ckpt").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["auto", '{"circle": 2.0}'])
 def test_class_weights_are_kept_with_the_run_and_may_be_changed(
     photos: Path, capsys: pytest.CaptureFixture[str], weights: str

@@ -40,6 +40,7 @@ def print_config(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[s
     return yaml.safe_load(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", [None, *OVERLAYS], ids=lambda path: name(path) if path else "alone")
 @pytest.mark.parametrize("run", RUNS, ids=name)
 def test_every_run_parses_under_every_overlay(
@@ -71,6 +72,7 @@ def test_linformers_own_k_does_not_leak_back(here: Path, capsys: pytest.CaptureF
     assert vanilla["model"]["net"]["backend"]["init_args"]["depth"] == 12
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:model.net.backend.k")
 @pytest.mark.parametrize("run", RUNS, ids=name)
 def test_every_run_fits_two_batches(cats_and_dogs: Path, run: Path):

@@ -30,6 +30,7 @@ def test_the_readme_shows_every_verb():
     assert {command[0] for command in vitcli_commands(BLOCKS)} >= set(usage.VERBS)
 
 
+@pytest.mark.slow
 def test_what_the_readme_shows_is_what_its_commands_print(here: Path, vitcli: Callable[..., CompletedProcess[str]]):
     def run(words: list[str]) -> str:
         done = vitcli(*words)

@@ -34,6 +34,22 @@ SILENCED = {
         "leaves out the place in the code, and nothing of the text",
         "tests/cli/trainer/test_quiet.py::test_a_warning_that_is_not_silenced_is_one_line",
     ),
+    ("vitcli/export/graph.py", "setLevel"): (
+        "torch's exporter on its steps; what the file answers is compared with the net",
+        "tests/export/test_export.py::test_a_file_that_disagrees_is_refused_with_the_figure_and_not_kept",
+    ),
+    ("vitcli/export/graph.py", "simplefilter"): (
+        "the same: torch on its own old words",
+        "tests/export/test_export.py::test_a_file_that_disagrees_is_refused_with_the_figure_and_not_kept",
+    ),
+    ("vitcli/export/lighter.py", "setLevel"): (
+        "onnxruntime's tool on how it would prepare a graph, in the root's logger; what it costs and gains is printed",
+        "tests/export/test_export.py::test_int8_prints_what_it_costs_and_gains",
+    ),
+    ("vitcli/export/lighter.py", "simplefilter"): (
+        "the same, on NumPy's casts",
+        "tests/export/test_export.py::test_int8_prints_what_it_costs_and_gains",
+    ),
     ("vitcli/images/decode/encoded.py", "simplefilter"): (
         "Pillow on odd metadata, which changes no pixel; an unreadable orientation is upright",
         "tests/images/decode/test_encoded.py::test_broken_exif_is_never_fatal",

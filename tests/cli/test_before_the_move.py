@@ -34,6 +34,7 @@ def test_an_old_checkpoint_predicts_what_it_did(run: Path):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
+@pytest.mark.slow
 @BOTH
 def test_an_old_run_goes_on(run: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["fit", "--ckpt_path", str(run), "--trainer.max_epochs", "3"]) == 0
@@ -42,6 +43,7 @@ def test_an_old_run_goes_on(run: Path, capsys: pytest.CaptureFixture[str]):
     assert "done: 3 epochs, 12 steps" in told
 
 
+@pytest.mark.slow
 @BOTH
 def test_an_old_config_starts_a_run(run: Path, name: str, capsys: pytest.CaptureFixture[str]):
     words = ["--run.dir", "again", "--trainer.max_epochs", "1"]

@@ -22,6 +22,7 @@ def division(run: Path) -> dict[str, str]:
         return {row["path"]: row["split"] for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_the_readmes_folds_are_runs_that_share_no_val_image_and_keep_to_it(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,6 +104,7 @@ def test_the_modules_of_the_report_are_imported_without_torch():
     assert done.stdout == "\n"
 
 
+@pytest.mark.slow
 def test_mistakes_and_unsure_successes_are_explained_where_that_is_asked_for(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ):

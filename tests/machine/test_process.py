@@ -56,6 +56,7 @@ def test_the_command_exits_with_mains_code() -> None:
 ASKED = "import sys; sys.argv[1:] = ['fit', '--print_config']; from vitcli.__main__ import command, main\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rest", "code", "warm"),
     [("command()", 0, False), ("main()", 0, True), ("try:\n    main()\nexcept SystemExit:\n    1 / 0", 1, True)],

@@ -286,6 +286,7 @@ def test_a_path_is_copied(opened: Opened, cats_and_dogs: Path):
     assert page.evaluate("navigator.clipboard.readText()") == path
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_open_in_two_seconds_and_five_megabytes(opened: Opened, tmp_path: Path):
     from vitcli.report.write import write_report
 

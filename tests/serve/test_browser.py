@@ -98,6 +98,7 @@ def test_what_cannot_be_answered_says_why_and_a_kind_that_browsers_lack_is_answe
     assert page.evaluate("() => document.activeElement.id") == "files"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_in_light_and_dark_and_is_used_by_keyboard(opened: Opened, scheme: str):
     page = opened(color_scheme=scheme, viewport={"width": 360, "height": 740})

@@ -84,6 +84,7 @@ def test_only_steps_of_their_own_on_a_single_gpu_are_recorded(
     assert is_graphed(trainer) == graphed  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for a GPU, torch compiles by other means")
 def test_without_a_compiler_a_run_is_refused_in_one_line(photos: Path) -> None:
     # which compiler there is, torch asks as it is imported

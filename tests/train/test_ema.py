@@ -140,6 +140,7 @@ def test_a_validation_that_fails_confuses_nothing(steps: Steps, monkeypatch: pyt
         check_both(load("r", name), steps, 0.8)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_an_average_begins_ends_and_changes_where_a_run_is_resumed(
     steps: Steps, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,7 @@ def same(one: Any, other: Any) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_a_run_that_stopped_is_finished_until_it_is_given_more_patience(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*FIT, *HOPELESS, "--stop.patience", "2", "--run.name", "r"]) == 0

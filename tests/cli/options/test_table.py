@@ -76,8 +76,7 @@ def last(option: str) -> str:
 @cache
 def spoken(file: Path, name: str) -> str:
     """The source of a test, and of what of its module it names, directly or through others."""
-    text = file.read_text(encoding="utf-8")
-    pieces = {key: piece for node in ast.parse(text).body for key, piece in named(node, text)}
+    pieces = pieces_of(file)
     assert name in pieces, f"there is no test {name} in {file}"
     found, ahead = {name}, [name]
     while ahead:
@@ -85,6 +84,13 @@ def spoken(file: Path, name: str) -> str:
         ahead += (new := (words & pieces.keys()) - found)
         found |= new
     return "\n".join(pieces[key] for key in found)
+
+
+@cache
+def pieces_of(file: Path) -> dict[str, str]:
+    """The source of each function, class and constant of a module."""
+    text = file.read_text(encoding="utf-8")
+    return {key: piece for node in ast.parse(text).body for key, piece in named(node, text)}
 
 
 def named(node: ast.stmt, text: str) -> Iterator[tuple[str, str]]:

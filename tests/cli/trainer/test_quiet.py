@@ -44,6 +44,7 @@ def test_a_warning_that_is_not_silenced_is_one_line(photos: Path, vitcli):
     )
 
 
+@pytest.mark.slow
 def test_what_callbacks_are_asked_to_say_is_said(photos: Path, vitcli):
     Path("stop.yaml").write_text(
         "trainer:\n  callbacks:\n"

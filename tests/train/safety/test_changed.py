@@ -64,6 +64,7 @@ def test_with_other_batches_from_the_end_of_an_epoch_the_learning_rate_goes_on_b
 CONSTANT = ["--model.schedule.warmup_fraction", "0", "--model.schedule.final_fraction", "1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then", "accumulated"),
     [

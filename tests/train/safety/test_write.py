@@ -192,6 +192,7 @@ def test_a_disk_that_is_full_from_the_start_takes_one_line_too(photos: Path, pro
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "in_passing"),
     [
