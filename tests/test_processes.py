@@ -76,6 +76,7 @@ def test_two_processes_reach_and_write_what_one_does_and_score_a_single_image(
     assert json.loads(Path("runs/few/metrics.test.json").read_text())["test/accuracy"] in (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_the_run_and_it_goes_on_and_further_under_one_wandb_id(
     photos: Path, programs: Warm, vitcli: Vitcli
 ):
@@ -109,6 +110,7 @@ def test_wandb_has_the_whole_config_and_the_curves(photos: Path, vitcli: Vitcli)
         assert key in content
 
 
+@pytest.mark.slow
 def test_without_a_key_wandb_goes_offline_and_says_what_to_do(
     photos: Path, here: Path, monkeypatch: pytest.MonkeyPatch, vitcli: Vitcli
 ):

@@ -51,6 +51,7 @@ def test_the_same_picture_in_any_encoding_is_predicted_alike(shared_data: Path, 
         assert row.probabilities == pytest.approx(reference.probabilities, abs=tolerance), path
 
 
+@pytest.mark.slow
 def test_a_file_of_deits_names_cats(shared_data: Path, here: Path):
     file = str(shared_data / "weights" / "deit_tiny_patch16_224.safetensors")
     root = str(shared_data / "pets" / "cat")

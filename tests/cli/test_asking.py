@@ -83,6 +83,7 @@ def test_a_temperature_divides_the_logits(copied: Path) -> None:
         assert divided.predicted == plain.predicted
 
 
+@pytest.mark.slow
 def test_the_temperature_of_val_is_kept_and_used(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--predictions.temperature", "auto"]
     assert main(["validate", str(copied), *CPU]) == 0

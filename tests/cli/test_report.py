@@ -24,6 +24,7 @@ def mistake(capsys: pytest.CaptureFixture[str], *typed: str) -> str:
     return told
 
 
+@pytest.mark.slow
 def test_a_run_is_told_from_its_files_alone(copied: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["test", "--ckpt_path", str(copied), "--trainer.accelerator", "cpu"]) == 0
     capsys.readouterr()

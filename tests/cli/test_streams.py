@@ -38,6 +38,7 @@ def test_a_reader_that_leaves_early_is_no_traceback(here: Path):
     assert "BrokenPipe" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_names_are_printed_on_a_terminal_of_ascii(here: Path):
     for number, name in enumerate(("été", "日本")):
         (here / "photos" / name).mkdir(parents=True)

@@ -47,6 +47,8 @@ def opened(browser: Any, served: Served) -> Iterator[Opened]:
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("console", lambda message: page.errors.append(message.text))
+        # choosers are heard from the start: asked for only when a key is pressed, the browser may open its own before
+        page.on("filechooser", lambda chooser: None)
         page.goto(f"http://127.0.0.1:{served.client.port}/")
         return page
 
@@ -105,6 +107,7 @@ def test_it_fits_a_phone_in_light_and_dark_and_is_used_by_keyboard(opened: Opene
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.className") == "skip"
     page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.id") == "files"
     with page.expect_file_chooser() as choosing:
         page.keyboard.press("Enter")
     choosing.value.set_files([upload("a" * 200 + ".png", picture_bytes())])

@@ -115,6 +115,7 @@ for backend, own in (("VanillaTransformer", {}), ("Linformer", {"k": 4})):
 """
 
 
+@pytest.mark.slow
 def test_both_backends_are_one_graph(programs: Warm) -> None:
     # in a process without the checks of shapes that tests have, which break it up
     done = programs.run(code=GRAPHS)

@@ -139,6 +139,7 @@ def alike(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["VanillaTransformer", "Linformer"])
 def test_every_setting_of_the_net_makes_another_net(kind: str) -> None:

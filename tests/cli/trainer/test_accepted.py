@@ -60,6 +60,7 @@ def test_going_on_with_a_finished_run_says_what_to_raise(fitted: Path, capsys: p
     assert "done: 2 epochs" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["it's", "-x-", *(pytest.param(name, marks=pytest.mark.slow) for name in ("my run", "a&b", "$HOME"))]
 )

@@ -78,6 +78,7 @@ def test_a_secret_in_a_runs_own_config_is_refused(copied: Path, capsys: pytest.C
     assert SECRET not in told.err + told.out
 
 
+@pytest.mark.slow
 def test_a_key_in_the_environment_gets_into_no_file_of_a_run(photos: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("WANDB_API_KEY", "COMET_API_KEY", "SOME_PASSWORD"):
         monkeypatch.setenv(name, SECRET)

@@ -131,6 +131,7 @@ def test_a_time_is_told_in_the_units_that_matter(seconds: float, words: str) -> 
     assert in_words(seconds) == words
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a pseudo terminal")
 def test_on_a_terminal_ctrl_c_is_told_on_a_line_of_its_own(photos: Path) -> None:
     import fcntl

@@ -90,6 +90,7 @@ TEST = ["test", "runs/photos", *FEW, *CPU]
 PREDICT = ["predict", "runs/photos", "photos/test", *FEW, *CPU]
 
 
+@pytest.mark.slow
 def test_a_test_that_goes_on_has_the_scores_and_the_table_of_one_without_an_end(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -120,6 +121,7 @@ def test_a_test_that_goes_on_has_the_scores_and_the_table_of_one_without_an_end(
     assert not list(copied.glob("*.parts*"))
 
 
+@pytest.mark.slow
 def test_another_checkpoint_or_setting_or_folder_never_goes_on_with_a_table(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -15,6 +15,11 @@ import pytest
 from tests.warm import Program
 
 
+def read_only_of(folder: Path) -> Path:
+    """Where a disk is mounted a second time, read-only."""
+    return folder.with_name(f"{folder.name}-read-only")
+
+
 @final
 class Disk:
     """A mounted disk.
@@ -26,6 +31,7 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._filling = folder / "filling"
+        self._read_only = read_only_of(folder)
 
     def fill(self) -> None:
         """Leave not a byte."""
@@ -43,8 +49,12 @@ class Disk:
 
     def become_read_only(self) -> None:
         """Take no more files, whatever is open on it, as a disk with an error does."""
-        subprocess.run(["mount", "--bind", self.folder, self.folder], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", self.folder], check=True)
+        # made read-only beside the folder, where nothing writes meanwhile: the kernel refuses it under a writer
+        if not os.path.ismount(self._read_only):
+            self._read_only.mkdir()
+            subprocess.run(["mount", "--bind", self.folder, self._read_only], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", self._read_only], check=True)
+        subprocess.run(["mount", "--bind", self._read_only, self.folder], check=True)
 
     def become_writable(self) -> None:
         """Be as before."""
@@ -66,8 +76,9 @@ def disk(folder: Path, megabytes: int) -> Iterator[Disk]:
     try:
         yield Disk(folder)
     finally:
-        while os.path.ismount(folder):
-            subprocess.run(["umount", "-l", folder], check=True)
+        for mounted_at in (read_only_of(folder), folder):
+            while os.path.ismount(mounted_at):
+                subprocess.run(["umount", "-l", mounted_at], check=True)
 
 
 def until(running: Program, is_so: Callable[[], bool], within: float = 120) -> None:
