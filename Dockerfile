@@ -16,15 +16,15 @@ RUN apt-get update \
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore uv
 
 # The dependencies have a layer of their own, so that a change of vitcli leaves their gigabytes alone; most of these are
-# CUDA, which Linux's torch brings along. As constraints the lock gives versions and hashes without the development
-# tools that it holds too. The cost: uv checks the hash of what has one, rather than insists that all have one.
+# CUDA, which Linux's torch brings along. As constraints the locks give versions and hashes; the one of development holds
+# what builds the wheel. The cost: uv checks the hash of what has one, rather than insists that all have one.
 WORKDIR /source
-COPY pyproject.toml requirements.lock ./
+COPY pyproject.toml requirements.lock requirements-dev.lock ./
 RUN uv pip install --system --no-cache --compile-bytecode --only-binary :all: --constraints requirements.lock \
-    --requirements pyproject.toml --extra parquet
+    --requirements pyproject.toml
 
 COPY . .
-RUN uv pip install --system --no-cache --compile-bytecode --no-deps --build-constraints requirements.lock .
+RUN uv pip install --system --no-cache --compile-bytecode --no-deps --build-constraints requirements-dev.lock .
 
 # A user of --user has neither name nor home: caches go to this one, which all may write.
 RUN useradd --create-home --uid 1000 vitcli \

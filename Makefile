@@ -1,10 +1,15 @@
 # Everything a developer does; `make` alone lists it.
 PYTHON ?= python3
+UPGRADE ?= --upgrade
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 OLDEST := .venv-oldest
+# what vitcli needs, and what its extras and its development need besides; in one file they would be too large
+LOCKS := requirements.lock requirements-dev.lock
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	--no-annotate --no-header
 # compiled bytecode makes every import three times faster
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,17 +22,23 @@ help: ## list the targets
 
 install: $(STAMP) ## make .venv with the locked versions and vitcli itself
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say make PYTHON=python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $(LOCKS)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-lock: ## renew requirements.lock from pyproject.toml
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
-		--no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml --output-file requirements.lock
+lock: ## renew both lock files from pyproject.toml; make lock UPGRADE= keeps the versions that still do
+	@# all of it is resolved at once, so that the two files agree, and is then divided
+	cat $(LOCKS) > $(VENV)/whole.lock
+	$(COMPILE) --all-extras $(UPGRADE) pyproject.toml --output-file $(VENV)/whole.lock
+	cp $(VENV)/whole.lock requirements.lock
+	$(COMPILE) --constraints $(VENV)/whole.lock pyproject.toml --output-file requirements.lock
+	cp $(VENV)/whole.lock requirements-dev.lock
+	$(COMPILE) --all-extras --constraints $(VENV)/whole.lock pyproject.toml --output-file requirements-dev.lock \
+		$$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock | sort --unique)
 
 format: install ## rewrite the code in the house's format
 	$(BIN)/ruff format .

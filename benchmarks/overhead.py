@@ -37,8 +37,8 @@ from net import keep, spread
 
 CLASSES, RATE = ("cat", "dog"), 1e-3
 BARE, LIGHTNING, OURS, AVERAGED = "bare loop", "plain Lightning", "vitcli", "vitcli, EMA"
-# so often that each turn may have one; vitcli itself saves every ten minutes
-SAVE_MINUTES = 0.1
+# about once a turn; vitcli itself saves every ten minutes
+SAVE_MINUTES = 0.5
 # a step, and the program whose loop it belongs to, if that has one
 Training = tuple[Callable[[], None], Callable[[], None] | None]
 

@@ -14,7 +14,9 @@ from vitcli.__main__ import main
 
 CONFIGS = REPOSITORY / "configs"
 RUNS = sorted(CONFIGS.glob("*.yaml"))
-OVERLAYS = sorted(CONFIGS.glob("*/*.yaml"))
+# what vitcli search takes, and what wandb does
+OTHERS = ("spaces", "sweeps")
+OVERLAYS = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name not in OTHERS)
 
 
 def name(path: Path) -> str:

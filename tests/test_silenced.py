@@ -78,6 +78,10 @@ SILENCED = {
         "its address, and how to send later what is logged offline, are said in our words",
         "tests/train/output/test_wandb_log.py::test_a_run_that_is_logged_online_says_where",
     ),
+    ("vitcli/search/study.py", "filterwarnings"): (
+        "Optuna on what it calls experimental; what it proposes is held by the test",
+        "tests/search/test_proposals.py::test_the_same_seed_proposes_the_same_however_often_the_searcher_is_begun_anew",
+    ),
     ("vitcli/weights/files.py", "filterwarnings"): (
         "torch on a protocol that may not be readable; if it is not, an error says so",
         "tests/weights/test_files.py::test_a_broken_file_gets_one_line_and_no_code_runs",

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from vitcli import __version__
 from vitcli.cli import usage
 from vitcli.machine import process
+from vitcli.machine.blas import one_thread
 from vitcli.machine.openmp import spin_briefly
 from vitcli.machine.signals import SIGNALS, Stopped, end_workers
 
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _do(verb: str, words: list[str]) -> int:
     spin_briefly()
+    one_thread()
     # a package that the user opens may use all that torchmetrics has
     opens = any(word.startswith("--allow-import") for word in words)
     module = usage.VERBS[verb].done_by(words)

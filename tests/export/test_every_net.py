@@ -35,6 +35,7 @@ NETS: dict[str, tuple[dict[str, Any], partial[Backend]]] = {
     ),
     "full, sincos, pre_logits": ({"positions": "sincos", "pre_logits": 8}, partial(FULL, activation="gelu_tanh")),
     "full, no positions, no projection": ({"positions": "none"}, partial(FULL, out_proj="none", qkv_bias=False)),
+    "full, convolutions": ({"stem": "conv", "pool": "mean"}, FULL),
     "linformer, cls, square": ({}, LINEAR),
     "linformer, mean, wide image, per head": (
         {"pool": "mean", "image_size": (16, 24)},

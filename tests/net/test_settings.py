@@ -71,6 +71,8 @@ def test_settings_are_the_constructor_arguments():
         "pool_score": "dot",
         "pre_logits": None,
         "head_dropout": 0.0,
+        "head_layers": 1,
+        "stem": "patches",
     }
 
 
@@ -146,7 +148,7 @@ REFUSED = {
     "model.net.dim 1048577: absurdly large": {"dim": 2**20 + 1},
     "model.net.image_size [32]: must be int | tuple[int, int]": {"image_size": [32]},
     "model.net.image_size [32, 'a']: must be int | tuple[int, int]": {"image_size": [32, "a"]},
-    "model.net.pool max: must be Literal['cls', 'mean', 'mean_patches', 'attention']": {"pool": "max"},
+    "model.net.pool max: must be Literal['cls', 'mean', 'mean_patches', 'attention', 'cls_mean']": {"pool": "max"},
     "model.net.dropout nan: must be float": {"dropout": float("nan")},
     "model.net.patch_size 0: must be at least 1 pixel": {"patch_size": 0},
     "model.net.image_size 225: not divisible": {"image_size": 225},

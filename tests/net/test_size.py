@@ -22,6 +22,8 @@ NETS: list[dict[str, Any]] = [
     {},
     {"positions": "sincos", "class_token": False, "pool": "mean"},
     {"positions": "learned_patches", "registers": 4},
+    {"stem": "conv", "patch_size": 16},
+    {"stem": "conv", "patch_size": 4, "dim": 64},
     {"positions": "none", "pre_logits": 64, "patch_norm": True, "pool": "attention"},
     {"backend": of("VanillaTransformer", head_dim=5, mlp_ratio=0.7, layer_scale=1e-5, qk_norm=True)},
     {"backend": of("VanillaTransformer", out_proj="none", qkv_bias=False)},

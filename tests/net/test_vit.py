@@ -210,7 +210,7 @@ def test_settings_that_make_no_net_are_refused_in_one_line(chosen, line):
 
 def test_an_unknown_pool_and_three_sides_are_refused():
     with pytest.raises(
-        ConfigError, match=r"^model\.net\.pool 'max': must be one of cls, mean, mean_patches, attention$"
+        ConfigError, match=r"^model\.net\.pool 'max': must be one of cls, mean, mean_patches, attention, cls_mean$"
     ):
         unchecked(pool="max")
     with pytest.raises(ConfigError, match=r"^model\.net\.image_size \[32, 32, 3\]: give one side, or height and width"):

@@ -89,7 +89,7 @@ def _of_view(
     features = None
     if not len(images):
         none = _normalised(net, preprocess, images).float()
-        logits, features = none.new_zeros(0, net.classes), none.new_zeros(0, net.dim)
+        logits, features = none.new_zeros(0, net.classes), none.new_zeros(0, net.pooled_width)
     elif asked.features:
         pooled = net.pooled(net.features(_normalised(net, preprocess, images), 1 if net.pool == "cls" else None))
         logits, features = net.logits(pooled).float(), pooled.float()

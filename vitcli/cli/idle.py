@@ -46,7 +46,7 @@ def _of(section: str, *names: str) -> tuple[str, ...]:
 
 
 IDLE = (
-    Idle(("checkpoint", "ema", "stop"), EVALUATING, TRAINED),
+    Idle(("checkpoint", "ema", "stop", "probe", "distill"), EVALUATING, TRAINED),
     Idle(_of("run", "on_nan", "max_skipped", "resume", "save_minutes", "keep", "spare_dir"), EVALUATING, TRAINED),
     Idle(
         _of(
@@ -170,6 +170,14 @@ NEEDS: dict[str, tuple[str, Any, bool]] = {
     "data.class_levels": ("data.label_pattern", None, True),
     "stop.monitor": ("stop.patience", None, False),
     "stop.min_delta": ("stop.patience", None, False),
+    "probe.sees": ("probe.solve", True, True),
+    "probe.strength": ("probe.solve", True, True),
+    "probe.mirror": ("probe.solve", True, True),
+    "probe.folds": ("probe.solve", True, True),
+    "distill.temperature": ("distill.weights", None, False),
+    "distill.share": ("distill.weights", None, False),
+    "distill.hard": ("distill.weights", None, False),
+    "distill.tokens": ("distill.weights", None, False),
     "run.max_skipped": ("run.on_nan", "skip", True),
     "predictions.sort_by": ("predictions.sort_into", None, False),
     "predictions.unsure_below": ("predictions.sort_into", None, False),
@@ -178,6 +186,9 @@ NEEDS: dict[str, tuple[str, Any, bool]] = {
     "model.net.backend.sharing": ("model.net.backend.projection", "avgpool", False),
     "model.net.backend.proj_init": ("model.net.backend.projection", "avgpool", False),
 }
+
+# of these, a second one
+NEEDS_TOO: dict[str, tuple[str, Any, bool]] = {"distill.temperature": ("distill.hard", True, False)}
 
 
 def idle(verb: str, key: str, *, data: str = "", weights: bool = False) -> str | None:
@@ -213,12 +224,11 @@ def refuse_idle(verb: str, words: Sequence[str], config: Namespace, *, weights: 
     for key, value in typed(words):
         if why := idle(verb, key, data=kind, weights=weights):
             raise ConfigError(f"{key} {value}: {why}")
-        other, wanted, is_wanted = NEEDS.get(key, ("", None, False))
-        if other in settings and (settings[other] == wanted) != is_wanted:
-            beside = f"beside {other} {_said(wanted)} only" if is_wanted else f"not beside {other} {_said(wanted)}"
-            raise ConfigError(
-                f"{key} {value}: acts {beside}, and {other} is {_said(settings[other])}; change it, or leave {key} out"
-            )
+        for other, wanted, is_wanted in filter(None, (NEEDS.get(key), NEEDS_TOO.get(key))):
+            if other in settings and (settings[other] == wanted) != is_wanted:
+                beside = f"beside {other} {_said(wanted)} only" if is_wanted else f"not beside {other} {_said(wanted)}"
+                held = _said(settings[other])
+                raise ConfigError(f"{key} {value}: acts {beside}, and {other} is {held}; change it, or leave {key} out")
 
 
 def typed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -236,7 +246,7 @@ def typed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _said(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def refuse_unused(words: Sequence[str], unused: Mapping[str, str]) -> None:

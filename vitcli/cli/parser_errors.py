@@ -84,6 +84,8 @@ NESTED = re.compile(r"NestedArg\(key='(?P<key>[\w.]+)', val='?(?P<value>.*?)'?\)
 PARSER_KEY = re.compile(r'Parser key "(?P<key>[\w.]+)":')
 CLASS_PATH = re.compile(r"class_path[=\s]+'(?P<path>[\w.]+)'")
 EXPECTED = re.compile(r"Expected an? (?P<type>[^.]*?)(?=[.]? (?:- |Got|Given)|$)")
+# the words of a setting inside of a class, whose own parser alone knows them
+LITERAL = re.compile(r"Expected an? typing\.Literal\[(?P<words>'[^]]*')\]\. Got value: (?P<value>\S+)")
 GIVEN = re.compile(r"(?:Given value|Got value): (?P<value>.*?)(?= - |[.]? Got value|$)")
 
 
@@ -127,6 +129,10 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     if choices := _choices(key, parser):
         given = GIVEN.findall(text) or re.findall(rf"--{re.escape(key)}[ =](\S+)", " ".join(words))
         return f"{' '.join([key, *given[:1]])}: {_near((given or [''])[0], choices)}must be one of {', '.join(choices)}"
+    if len(keys) > 1 and (literal := LITERAL.search(text)):
+        words_there = re.findall(r"'([^']*)'", literal["words"])
+        near = _near(literal["value"], words_there)
+        return f"{key} {literal['value']}: {near}must be one of {', '.join(words_there)}"
     if keys and (group := NO_GROUP.search(text)):
         below = [name.removeprefix(f"{key}.") for name in sorted(_keys(parser)) if name.startswith(f"{key}.")]
         names = ", ".join(name for name in below if "." not in name)

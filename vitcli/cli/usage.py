@@ -182,6 +182,7 @@ VERBS = {
             "vitcli fit --ckpt_path runs/cats_dogs --trainer.max_epochs 40     (resume, or go on for longer)",
             "vitcli fit photos/ --ema.decay 0.999 --stop.patience 5     (averaged weights; ends early)",
             "vitcli fit photos/ --run.name cats --run.resume auto     (in a job script: begins, goes on, or is done)",
+            "vitcli fit photos/ --config model/linformer --weights runs/a --distill.weights runs/a     (it teaches)",
             "vitcli fit photos/ --data.batch_size auto --model.optimizer.lr auto     (both are found by trial)",
             "vitcli fit photos/ --data.folds 5 --data.fold 1     (cross-validation: the first of five runs)",
         ),
@@ -245,6 +246,42 @@ VERBS = {
         own=(("--data.root", "the folder of images, an archive, an image, a pattern, or several of them"),),
         trains=True,
         light="vitcli.cli.verbs.predict_onnx",
+    ),
+    "search": Verb(
+        "vitcli.cli.search.verb",
+        "find better settings for a config, by trials that are ordinary runs",
+        (
+            "--config",
+            "--space",
+            "--trials",
+            "--minutes",
+            "--study",
+            "--objective",
+            "--to-wandb",
+            *COMMON[1:4],
+            *DEVICES,
+            "--weights",
+            "--seed_everything",
+        ),
+        (
+            "vitcli search --config shapes --space shapes --trials 20",
+            "vitcli search photos/ --space mine.yaml --minutes 60 --objective val/loss",
+            "vitcli search --config shapes --space shapes --to-wandb sweep.yaml     (for wandb sweep)",
+        ),
+        "A space holds keys as they are typed: model.optimizer.lr: {low: 1.0e-4, high: 1.0e-2, log: true} or\n"
+        "data.batch_size: [16, 32, 64]. The config as it is comes first; each trial is a run, runs/<study>/trial-007,\n"
+        "and search.html there is the page of results. The same command goes on after Ctrl-C, a kill, or with more\n"
+        "--trials; on other machines that share the folder it joins in. All options of vitcli fit may follow.\n"
+        'Needs the extra: pip install "vitcli[search]".',
+        positional="[IMAGES]",
+        own=(
+            ("--space", "what is searched: a YAML file, or the name of one of vitcli configs, spaces/NAME"),
+            ("--trials", "how many there are to be in all; 20"),
+            ("--minutes", "after how many it stops; the training in progress is saved"),
+            ("--study", "the study's folder; by default runs/<config>-search"),
+            ("--objective", "metric to be reached, such as val/loss; by default checkpoint.monitor"),
+            ("--to-wandb", "a sweep file for Weights & Biases to write, instead of searching"),
+        ),
     ),
     "evaluate": Verb(
         "vitcli.cli.verbs.evaluate",

@@ -27,8 +27,12 @@ def readout(net: ViT, seen: Watched, images: Tensor) -> Float[Tensor, "batch tok
     if net.pool == "cls":
         shares[:, 0] = 1
         return shares[:, :1]
-    first = net.prefix if net.pool == "mean_patches" else 0
+    first = net.prefix if net.pool in ("mean_patches", "cls_mean") else 0
     shares[:, first:] = 1 / (tokens - first)
+    if net.pool == "cls_mean":
+        # two halves of equal width
+        shares /= 2
+        shares[:, 0] += 0.5
     return shares
 
 

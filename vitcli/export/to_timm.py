@@ -114,8 +114,10 @@ def _expect_held(net: ViT) -> None:
         raise ExportError(f"--to-timm: timm has no {type(backend).__name__}, only full attention; export it by --out")
     reasons = {
         f"pool {net.pool}": net.pool not in POOLS,
+        f"head_layers {net.head_layers}": net.head_layers > 1,
         "pre_logits": net.pre_logits is not None,
-        "patch_norm": net.patches.norm_in is not None,
+        "patch_norm": net.patch_norm,
+        "stem conv": net.stem == "conv",
         "pre_norm with patch_bias": net.pre_norm is not None and net.patches.proj.bias is not None,
         f"head_dim {backend.width} x {backend.heads} heads, which is not dim {net.dim}": (
             backend.width * backend.heads != net.dim

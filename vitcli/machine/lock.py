@@ -65,6 +65,19 @@ class Lock:
         self.path = path
         self._file: int | None = None
 
+    @property
+    def holder(self) -> Holder:
+        """Whom the file names; NOBODY if it is not there. The process that has the lock would lose it by asking."""
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return NOBODY
+        try:
+            return _read(file)
+        finally:
+            # the system drops all locks of a process on a file when it closes any handle of it
+            os.close(file)
+
     def take(self) -> Holder | None:
         """Take the lock until release, or until the process ends.
 

@@ -221,8 +221,19 @@ def end_with_parent(parent: int) -> None:
         os._exit(128 + signal.SIGKILL)
 
 
+def stop_with_parent(parent: int) -> None:
+    """Have the system send SIGTERM to this process when its parent has died; on Linux, others have no such thing.
+
+    Args:
+        parent: Its process number; if it has died already, this one ends now.
+    """
+    _on_parents_death(signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGTERM)
+
+
 def outlive_parent() -> None:
-    """Undo end_with_parent."""
+    """Undo end_with_parent and stop_with_parent."""
     _on_parents_death(0)
 
 

@@ -50,22 +50,10 @@ class PatchEmbed(nn.Module):
         norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
-        self.image_size = sides("model.net.image_size", image_size)
-        self.patch_size = sides("model.net.patch_size", patch_size)
+        self.image_size, self.patch_size, self.grid = on_grid(image_size, patch_size)
         self.channels = at_least_one("model.net.channels", channels)
         self.dim = at_least_one("model.net.dim", dim)
-        height, width = self.image_size
         patch_height, patch_width = self.patch_size
-        if height % patch_height or width % patch_width:
-            nearest = (
-                max(1, round(height / patch_height)) * patch_height,
-                max(1, round(width / patch_width)) * patch_width,
-            )
-            raise ConfigError(
-                f"model.net.image_size {shown(self.image_size)}: not divisible by "
-                f"model.net.patch_size {shown(self.patch_size)}; the nearest size that is: {shown(nearest)}"
-            )
-        self.grid = (height // patch_height, width // patch_width)
         self.proj = nn.Conv2d(channels, dim, kernel_size=self.patch_size, stride=self.patch_size, bias=bias)
         small(self.proj.weight)
         if self.proj.bias is not None:
@@ -79,10 +67,7 @@ class PatchEmbed(nn.Module):
         Raises:
             ValueError: Images of another size or number of channels than the net was built for.
         """
-        expected = (self.channels, *self.image_size)
-        if images.shape[1:] != expected:
-            # a smaller image would be cut without an error, and its patches get the wrong positions
-            raise ValueError(f"images of shape {tuple(images.shape[1:])} for a net that was built for {expected}")
+        expect_shape(images, self.channels, self.image_size)
         if self.norm_in is None and pieced(images):
             tokens: Tensor = _Projected.apply(images, self.proj.weight, self.proj.bias)
             return tokens
@@ -91,6 +76,41 @@ class PatchEmbed(nn.Module):
             patches = self.norm_in(patches)
         tokens = dense(patches, self.proj.weight.flatten(1), self.proj.bias)
         return tokens if self.norm_out is None else self.norm_out(tokens)
+
+
+def on_grid(
+    image_size: int | Sequence[int], patch_size: int | Sequence[int]
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Height and width of images, of a patch, and rows and columns of patches.
+
+    Args:
+        image_size: Side of the images, or height and width, in pixels.
+        patch_size: Side of a patch, or height and width, in pixels.
+
+    Raises:
+        ConfigError: A side below 1 pixel, or an image that is not a whole number of patches.
+    """
+    images, patches = sides("model.net.image_size", image_size), sides("model.net.patch_size", patch_size)
+    if any(side % patch for side, patch in zip(images, patches, strict=True)):
+        nearest = [max(1, round(side / patch)) * patch for side, patch in zip(images, patches, strict=True)]
+        raise ConfigError(
+            f"model.net.image_size {shown(images)}: not divisible by model.net.patch_size {shown(patches)}; "
+            f"the nearest size that is: {shown(nearest)}"
+        )
+    return images, patches, (images[0] // patches[0], images[1] // patches[1])
+
+
+def expect_shape(images: Tensor, channels: int, image_size: tuple[int, int]) -> None:
+    """Check that images are of the size and number of channels that a net was built for.
+
+    A smaller image would be cut without an error, and its patches get the wrong positions.
+
+    Raises:
+        ValueError: They are not.
+    """
+    expected = (channels, *image_size)
+    if images.shape[1:] != expected:
+        raise ValueError(f"images of shape {tuple(images.shape[1:])} for a net that was built for {expected}")
 
 
 def cut(

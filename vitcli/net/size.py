@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from vitcli.net.limits import sides
+from vitcli.net.stem import plan
 
 
 @final
@@ -42,9 +43,10 @@ def size_of(net: Mapping[str, Any], backend: Mapping[str, Any] | None) -> Size:
     dim, grid = max(0, net["dim"]), (height // patch_height) * (width // patch_width)
     tokens = grid + int(net["class_token"]) + max(0, net["registers"])
     rows = {"learned": tokens, "learned_patches": grid}.get(net["positions"], 0)
-    out = dim if net["pre_logits"] is None else max(0, net["pre_logits"])
-    kept = dim * (max(0, net["channels"]) * patch_height * patch_width + rows)
-    kept += max(0, net["classes"]) * out + (0 if net["pre_logits"] is None else dim * out)
+    kept = dim * rows + _stem(net["stem"], patch_height, patch_width, max(0, net["channels"]), dim)
+    pooled = dim * max(0, net["head_layers"]) * (2 if net["pool"] == "cls_mean" else 1)
+    out = pooled if net["pre_logits"] is None else max(0, net["pre_logits"])
+    kept += max(0, net["classes"]) * out + (0 if net["pre_logits"] is None else pooled * out)
     computed = grid * dim if net["positions"] == "sincos" else 0
     layers = 0
     if backend is not None:
@@ -56,6 +58,14 @@ def size_of(net: Mapping[str, Any], backend: Mapping[str, Any] | None) -> Size:
             # the pooling of one-hot maps
             computed = max(computed, grid * grid)
     return Size(kept, computed, height * width, layers)
+
+
+def _stem(stem: str, height: int, width: int, channels: int, dim: int) -> int:
+    """Numbers of what makes tokens of patches of so many pixels."""
+    if stem != "conv" or height != width or height & (height - 1):
+        return dim * channels * height * width
+    layers = list(plan(height, channels, dim))
+    return sum(inputs * outputs * side**2 for inputs, outputs, side, _ in layers) + layers[-1][1] * dim
 
 
 def _layer(dim: int, backend: Mapping[str, Any]) -> int:

@@ -18,12 +18,13 @@ from vitcli.net.limits import above_zero, at_least_one, one_of, share
 from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
+from vitcli.net.stem import ConvStem, Stem
 from vitcli.net.tokens import Tokens
 from vitcli.net.transformer.linformer import Linformer
 from vitcli.net.transformer.stack import Stack
 from vitcli.net.transformer.vanilla import VanillaTransformer
 
-Pool = Literal["cls", "mean", "mean_patches", "attention"]
+Pool = Literal["cls", "mean", "mean_patches", "attention", "cls_mean"]
 FinalNorm = Literal["before_pool", "after_pool", "none"]
 
 
@@ -41,7 +42,8 @@ class ViT(nn.Module):
         channels: Colour channels of the images, at least 1.
         dim: Width of a token, at least 1.
         pool: What the head sees: cls (the class token), mean (of all tokens), mean_patches (without class and register
-            tokens), attention (a mean of all tokens, weighted by their answer to a learned query).
+            tokens), attention (a mean of all tokens, weighted by their answer to a learned query), cls_mean (the class
+            token, and behind it the mean of the patches).
         dropout: Probability of dropping an embedded feature in training, in [0, 1); layers have their own.
         norm_eps: Added to the variance in the net's own norms; 1e-6 in timm and torchvision, 1e-5 in vit-pytorch.
         backend: The transformer between tokens and pool: VanillaTransformer, Linformer, or a Backend of your own.
@@ -59,10 +61,15 @@ class ViT(nn.Module):
         pre_logits: Width of a dense layer with tanh before the head, as in torchvision and the paper's pretraining;
             null: none.
         head_dropout: Probability of dropping a pooled feature in training, in [0, 1).
+        head_layers: How many of the last layers the head sees, each normed and pooled by itself, one behind the other,
+            as in the linear probes of DINO (Caron et al. 2021, appendix).
+        stem: How images become tokens: patches (one product of each, as in the paper), or conv (convolutions, which
+            learn far more from few images; Xiao et al. 2021), as many tokens on the same grid.
 
     Raises:
         ConfigError: A size below 1, an image that is not a whole number of patches, a probability outside [0, 1),
-            a pool without its token, or a backend that is no Backend.
+            a pool without its token, more layers than there are, patches that convolutions cannot make, or a backend
+            that is no Backend.
     """
 
     def __init__(
@@ -86,6 +93,8 @@ class ViT(nn.Module):
         pool_score: PoolScore = "dot",
         pre_logits: int | None = None,
         head_dropout: float = 0.0,
+        head_layers: int = 1,
+        stem: Stem = "patches",
     ) -> None:
         super().__init__()
         keep_freed_blocks()
@@ -93,10 +102,19 @@ class ViT(nn.Module):
         one_of("model.net.positions", positions, Positions)
         one_of("model.net.final_norm", final_norm, FinalNorm)
         one_of("model.net.pool_score", pool_score, PoolScore)
-        if pool == "cls" and not class_token:
-            raise ConfigError("model.net.pool cls: model.net.class_token is false; choose mean")
+        one_of("model.net.stem", stem, Stem)
+        if pool in ("cls", "cls_mean") and not class_token:
+            raise ConfigError(f"model.net.pool {pool}: model.net.class_token is false; choose mean")
         above_zero("model.net.norm_eps", norm_eps)
-        self.patches = PatchEmbed(image_size, patch_size, channels, dim, patch_bias, patch_norm, norm_eps)
+        if stem == "conv" and patch_norm:
+            raise ConfigError("model.net.patch_norm true: model.net.stem conv has norms of its own; leave it out")
+        self.patches: PatchEmbed | ConvStem
+        if stem == "conv":
+            self.patches = ConvStem(image_size, patch_size, channels, dim, patch_bias, norm_eps)
+        else:
+            self.patches = PatchEmbed(image_size, patch_size, channels, dim, patch_bias, patch_norm, norm_eps)
+        self.stem = stem
+        self.patch_norm = patch_norm
         self.image_size = self.patches.image_size
         self.patch_size = self.patches.patch_size
         self.channels = channels
@@ -125,8 +143,9 @@ class ViT(nn.Module):
         self._probe()
         self.norm = nn.LayerNorm(dim, eps=norm_eps) if final_norm != "none" else None
         self.attention_pool = AttentionPool(dim, pool_score) if pool == "attention" else None
-        width = dim if pre_logits is None else at_least_one("model.net.pre_logits", pre_logits)
-        self.pre_logits = linear(dim, width) if pre_logits is not None else None
+        self.head_layers = self._checked_layers(head_layers)
+        width = self.pooled_width if pre_logits is None else at_least_one("model.net.pre_logits", pre_logits)
+        self.pre_logits = linear(self.pooled_width, width) if pre_logits is not None else None
         self.head = linear(width, classes)
 
     @property
@@ -143,6 +162,11 @@ class ViT(nn.Module):
     def tokens(self) -> Tokens:
         """Number of tokens: the prefix and the patches."""
         return Tokens(self.prefix, self.grid)
+
+    @property
+    def pooled_width(self) -> int:
+        """Number of pooled features."""
+        return self.dim * self.head_layers * (2 if self.pool == "cls_mean" else 1)
 
     def embed(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
         """Class token, registers and patches, with their position embeddings."""
@@ -163,8 +187,10 @@ class ViT(nn.Module):
 
     def features(
         self, images: Float[Tensor, "batch channels height width"], leading: int | None = None
-    ) -> Float[Tensor, "batch seen dim"]:
+    ) -> Float[Tensor, "batch seen layers_dim"]:
         """All tokens after the backend, and after the last norm where that comes before the pool; prefix first.
+
+        Of several layers that the head sees, each token is what it was after each of them, one behind the other.
 
         Args:
             images: Normalised pixels.
@@ -172,24 +198,36 @@ class ViT(nn.Module):
         """
         tokens: Tensor = self.embed(images)
         own = isinstance(self.backend, Stack)
-        tokens = self.backend(tokens, leading) if own else self.backend(tokens)[:, :leading]
-        return self.norm(tokens) if self.norm is not None and self.final_norm == "before_pool" else tokens
+        tokens = self.backend(tokens, leading, self.head_layers) if own else self.backend(tokens)[:, :leading]
+        return self._normed(tokens) if self.final_norm == "before_pool" else tokens
 
-    def pooled(self, features: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch dim"]:
+    def _normed(self, values: Float[Tensor, "*batch layers_dim"]) -> Float[Tensor, "*batch layers_dim"]:
+        """Each layer's features normed by themselves."""
+        if self.norm is None:
+            return values
+        if values.shape[-1] == self.dim:
+            normed: Tensor = self.norm(values)
+            return normed
+        by_layer: Tensor = self.norm(values.reshape(*values.shape[:-1], -1, self.dim))
+        return by_layer.flatten(-2)
+
+    def pooled(self, features: Float[Tensor, "batch tokens layers_dim"]) -> Float[Tensor, "batch pooled_width"]:
         """What the head sees of the features."""
         if self.attention_pool is not None:
             pooled: Tensor = self.attention_pool(features)
         elif self.pool == "cls":
             pooled = features[:, 0]
+        elif self.pool == "cls_mean":
+            pooled = torch.cat([features[:, 0], features[:, self.prefix :].mean(dim=1)], dim=1)
         else:
             pooled = features[:, self.prefix if self.pool == "mean_patches" else 0 :].mean(dim=1)
-        return self.norm(pooled) if self.norm is not None and self.final_norm == "after_pool" else pooled
+        return self._normed(pooled) if self.final_norm == "after_pool" else pooled
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
         return self.logits(self.pooled(self.features(images, 1 if self.pool == "cls" else None)))
 
-    def logits(self, pooled: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch classes"]:
+    def logits(self, pooled: Float[Tensor, "batch pooled_width"]) -> Float[Tensor, "batch classes"]:
         """What the head makes of the pooled features."""
         if self.pre_logits is not None:
             pooled = self.pre_logits(pooled).tanh()
@@ -212,13 +250,27 @@ class ViT(nn.Module):
             "registers": self.registers,
             "positions": self.positions,
             "patch_bias": self.patches.proj.bias is not None,
-            "patch_norm": self.patches.norm_in is not None,
+            "patch_norm": self.patch_norm,
             "pre_norm": self.pre_norm is not None,
             "final_norm": self.final_norm,
             "pool_score": self.pool_score,
             "pre_logits": None if self.pre_logits is None else self.pre_logits.out_features,
             "head_dropout": self.head_dropout,
+            "head_layers": self.head_layers,
+            "stem": self.stem,
         }
+
+    def _checked_layers(self, count: int) -> int:
+        key = f"model.net.head_layers {count}"
+        if at_least_one("model.net.head_layers", count) == 1:
+            return 1
+        if not isinstance(self.backend, Stack):
+            raise ConfigError(f"{key}: {type(self.backend).__name__} gives its last layer alone; leave it at 1")
+        if count > self.backend.depth:
+            raise ConfigError(f"{key}: model.net.backend.depth is {self.backend.depth}; give no more")
+        if self.pool == "attention":
+            raise ConfigError(f"{key}: attention pooling has one query, for one layer; choose cls, mean or cls_mean")
+        return count
 
     def _probe(self) -> None:
         backend = self.backend

@@ -22,13 +22,24 @@ NOTHING = "\u2013"
 
 
 def render(view: View, css: str) -> str:
-    """The page.
-
-    Names come from files and tables: every one is escaped by the templates, and in the JSON of a script ``<`` is.
+    """The page of a report.
 
     Args:
         view: What it shows.
         css: The rules of the inline charts.
+    """
+    return render_page("report.html", css, view=view)
+
+
+def render_page(template: str, css: str, **shown: Any) -> str:
+    """A page in the style of the report.
+
+    Names come from files and tables: every one is escaped by the templates, and in the JSON of a script ``<`` is.
+
+    Args:
+        template: Its file in ``templates/``.
+        css: The rules of the inline charts.
+        **shown: What the template shows.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
@@ -38,12 +49,12 @@ def render(view: View, css: str) -> str:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    shown = {"three": three, "percent": percent, "whole": whole, "estimate": estimate}
-    environment.filters |= {**shown, "printable": printable, "breakable": breakable, "dict": asdict}
+    filters = {"three": three, "percent": percent, "whole": whole, "estimate": estimate}
+    environment.filters |= {**filters, "printable": printable, "breakable": breakable, "dict": asdict}
     style = (HERE / "report.css").read_text(encoding="utf-8") + css
     script = (HERE / "report.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(
-        view=view, style=Markup(style), script=Markup(script), policy=_policy(style, script), nothing=NOTHING
+    return environment.get_template(template).render(
+        **shown, style=Markup(style), script=Markup(script), policy=_policy(style, script), nothing=NOTHING
     )
 
 

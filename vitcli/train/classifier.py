@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
 import lightning.pytorch as pl
 import torch
@@ -28,6 +28,7 @@ from vitcli.train.ema import WeightAverage, trained
 from vitcli.train.metrics import collection, mean_loss, never_right, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
 from vitcli.train.run_length import run_length
+from vitcli.train.teacher import Teacher
 from vitcli.weights.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
@@ -38,6 +39,20 @@ if TYPE_CHECKING:
     from vitcli.train.safety.nonfinite import NonFinite
 
 S = TypeVar("S")
+
+
+class Learnt(NamedTuple):
+    """What a training batch has come to.
+
+    Args:
+        logits: float32 (batch, classes).
+        loss: The mean of all images, of which gradients are taken.
+        distill_loss: The mean of the teacher's part in it, before its share; None without a teacher.
+    """
+
+    logits: Tensor
+    loss: Tensor
+    distill_loss: Tensor | None
 
 
 @final
@@ -106,6 +121,8 @@ class Classifier(pl.LightningModule):
         self.largest_batch = 0
         # kept while it trains, if that is wanted
         self.average: WeightAverage | None = None
+        # whose answers count in the loss of training; no module, for its tensors are not this net's
+        self.teacher: Teacher | None = None
         # how the net is asked in evaluation; with features, it runs without compilation
         self.asked = Asked()
         # what watches for nan and inf, in fit
@@ -215,8 +232,9 @@ class Classifier(pl.LightningModule):
             # no image of this batch could be read; the other processes still wait for this one's gradients
             black: Tensor = self(images.new_zeros(1, 3, *self.preprocess.size))
             return black.sum() * 0
-        logits = self(images).float()
-        loss = self.loss(logits, batch.get("target", labels))
+        logits, loss, distill_loss = self.learn(batch)
+        if distill_loss is not None:
+            self.log("train/distill_loss", distill_loss, batch_size=len(labels))
         # not for Lightning's bar, which would wait for its value whether there is a bar or not (LossBar)
         self.log("train/loss_step", loss, batch_size=len(labels))
         # as a tensor on the CPU: Lightning would copy a number to the GPU, and wait for it
@@ -261,6 +279,8 @@ class Classifier(pl.LightningModule):
         if self.guard is not None:
             self.guard.check(self.trainer, self, checkpoint)
         checkpoint["vitcli_version"] = vitcli.__version__
+        if self.teacher is not None:
+            self.teacher.save(checkpoint)
         if self.average is not None:
             self.average.save(checkpoint)
 
@@ -274,9 +294,27 @@ class Classifier(pl.LightningModule):
     def _answers(self, batch: Batch) -> Answers:
         return answer(self.net, self.preprocess, batch["image"], self.asked, forward=self)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The mean loss of logits (batch, classes) against labels (batch,), or shares (batch, classes)."""
+    def learn(self, batch: Batch) -> Learnt:
+        """The logits of a training batch, which is not empty, and its loss, with the teacher's part if there is one."""
+        taught = None
+        if self.teacher is None:
+            logits = self(batch["image"]).float()
+        else:
+            logits, taught = self.teacher.teach(self.net, batch["image"], self)
+        loss = self.loss(logits, batch.get("target", batch["label"]), taught)
+        return Learnt(logits, loss, None if taught is None else taught.detach().mean())
+
+    def loss(self, logits: Tensor, target: Tensor, taught: Tensor | None = None) -> Tensor:
+        """The mean loss of a batch.
+
+        Args:
+            logits: float32 (batch, classes).
+            target: Labels (batch,), or shares (batch, classes).
+            taught: The teacher's part for each image (batch,).
+        """
         each = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
+        if taught is not None and self.teacher is not None:
+            each = torch.lerp(each, taught, self.teacher.options.share)
         if self.balance is not None:
             # by image: torch's own weights are by class, and weigh also what label smoothing gives to the other classes
             each = each * (self.balance[target] if target.dim() == 1 else target @ self.balance)

@@ -1,4 +1,4 @@
-"""Optimizer and schedule: AdamW with decay groups; the learning rate is a pure function of the step."""
+"""Optimizer and schedule: AdamW, or Muon, with decay groups; the learning rate is a pure function of the step."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final, get_args
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from vitcli.errors import ConfigError
+from vitcli.train.muon import Muon
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.optim import Optimizer
 
 # parameters that are looked up, not multiplied by
 TABLES = ("class_token", "register_tokens", "pos_embed")
+Matrices = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,13 @@ class AdamW:
         eps: Added to the denominator.
         layer_decay: Learning rate of a block as a fraction of the block above it, in (0, 1]; 1 is the same for all.
             For fine-tuning: the layers next to the pixels need the least change (BEiT, Bao et al. 2022).
+        matrices: What steps the matrices inside the backend, and the filters of a stem conv: adamw, or muon (Jordan
+            2024), which learns more in a step from scratch; its steps are as large as AdamW's, by the same lr and
+            weight_decay.
 
     Raises:
         ConfigError: A learning rate that is not above 0, a negative decay, a beta outside [0, 1), a layer decay
-            outside (0, 1].
+            outside (0, 1], an unknown word for the matrices.
     """
 
     lr: float | Literal["auto"] = 1e-3
@@ -43,6 +48,7 @@ class AdamW:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     layer_decay: float = 1.0
+    matrices: Matrices = "adamw"
 
     def __post_init__(self) -> None:
         if self.lr != "auto" and not self.lr > 0:
@@ -53,6 +59,10 @@ class AdamW:
             raise ConfigError(f"model.optimizer.betas {self.betas}: both must lie in [0, 1), e.g. 0.9 and 0.999")
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"model.optimizer.layer_decay {self.layer_decay}: must lie in (0, 1]; 1 is none")
+        if self.matrices not in get_args(Matrices):
+            raise ConfigError(
+                f"model.optimizer.matrices {self.matrices!r}: must be one of {', '.join(get_args(Matrices))}"
+            )
 
     @property
     def rate(self) -> float:
@@ -166,43 +176,66 @@ def layer_of(name: str, depth: int) -> int:
     return 0 if name.startswith(("patches.", "pre_norm.", *TABLES)) else depth + 1
 
 
+def is_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is a matrix inside the backend, or the filters of a convolution before it.
+
+    Not so the head and the product that makes tokens: their update would be as large for what hardly matters as for
+    what does (Jordan 2024 leaves first and last layers to AdamW).
+    """
+    return (parameter.ndim == 2 and name.startswith("backend.")) or (
+        parameter.ndim == 4 and name.startswith("patches.convs.")
+    )
+
+
 def decay_groups(net: nn.Module, settings: AdamW) -> list[dict[str, Any]]:
     """Parameter groups: matrices decay; vectors, tokens and positions do not (the rule of DeiT and timm).
 
     Frozen parameters are in none. With a layer decay there are two groups a layer, each with the ``scale`` of its
-    learning rate.
+    learning rate; with Muon, what it steps is in a group by itself, with ``muon``.
     """
     depth = getattr(getattr(net, "backend", None), "depth", 0) or 1
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    groups: dict[tuple[int, bool, bool], dict[str, Any]] = {}
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
         layer = layer_of(name, depth) if settings.layer_decay < 1 else depth + 1
         decays = parameter.ndim > 1 and not name.endswith(TABLES)
+        muon = settings.matrices == "muon" and is_matrix(name, parameter)
         group = {"weight_decay": settings.weight_decay if decays else 0.0, "decays": decays}
+        group |= {"muon": muon} if settings.matrices == "muon" else {}
         scale = settings.layer_decay ** (depth + 1 - layer)
-        groups.setdefault((layer, decays), {"params": [], "scale": scale, **group})["params"].append(parameter)
-    return [groups[key] for key in sorted(groups, key=lambda key: (key[0], not key[1]))]
+        groups.setdefault((layer, decays, muon), {"params": [], "scale": scale, **group})["params"].append(parameter)
+    return [groups[key] for key in sorted(groups, key=lambda key: (key[0], not key[1], key[2]))]
 
 
-def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW:
-    """AdamW over a net's parameter groups, which keeps the present settings when a checkpoint's state is loaded."""
+def build_optimizer(net: nn.Module, settings: AdamW) -> torch.optim.AdamW | Muon:
+    """The optimizer over a net's parameter groups; when a checkpoint's state is loaded, it keeps today's settings."""
     today = decay_groups(net, settings)
     kept = [{key: group[key] for key in ("weight_decay", "scale")} for group in today]
     # All of a parameter's update in one loop: on a CPU three times as fast, on a GPU a third of the memory read and
     # written; elsewhere torch's own choice.
     fused = True if {parameter.device.type for parameter in net.parameters()} in ({"cpu"}, {"cuda"}) else None
-    optimizer = torch.optim.AdamW(today, lr=settings.rate, betas=settings.betas, eps=settings.eps, fused=fused)
+    # torch refuses to have no group at all, as where all but the matrices are frozen
+    own = [group for group in today if not group.get("muon")] or [{"params": []}]
+    adamw = torch.optim.AdamW(own, lr=settings.rate, betas=settings.betas, eps=settings.eps, fused=fused)
     # its step is given no scale of the gradients; else Lightning would refuse to clip them in mixed precision
-    optimizer._step_supports_amp_scaling = False
+    adamw._step_supports_amp_scaling = False
+    optimizer: torch.optim.AdamW | Muon = adamw
+    if settings.matrices == "muon":
+        theirs = iter(adamw.param_groups)
+        whole = [{"lr": settings.rate, **group} if group["muon"] else next(theirs) for group in today]
+        optimizer = Muon(whole, adamw)
 
     def keep_settings(loaded: Optimizer) -> None:
         # a checkpoint holds the settings it was written with; a resumed run obeys the present ones
         for group, own in zip(loaded.param_groups, kept, strict=True):
-            group.update(own, betas=settings.betas, eps=settings.eps, fused=fused)
+            group.update(own)
+            if not group.get("muon"):
+                group.update(betas=settings.betas, eps=settings.eps, fused=fused)
         # and it may have been written on another device, where the number of steps is kept in another place
         for parameter, state in loaded.state.items():
-            state["step"] = state["step"].to(parameter.device if fused else "cpu")
+            if "step" in state:
+                state["step"] = state["step"].to(parameter.device if fused else "cpu")
 
     optimizer.register_load_state_dict_post_hook(keep_settings)
     return optimizer

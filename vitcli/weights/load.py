@@ -18,7 +18,7 @@ from vitcli.weights.importer import imported
 from vitcli.weights.tables.table import listed
 
 # tensor shapes do not show these, and another value computes another function
-HIDDEN = ("norm_eps", "positions")
+HIDDEN = ("norm_eps", "positions", "stem")
 HIDDEN_BACKEND = ("heads", "head_dim", "activation", "norm_eps", "projection", "project_prefix", "tie_kv")
 HEAD = ("head.", "pre_logits.")
 

@@ -31,6 +31,7 @@ NET = {
     "image_size": "32", "patch_size": "8", "dim": "16", "pool": "mean", "dropout": "0.4", "norm_eps": "0.01",
     "class_token": "false", "registers": "2", "positions": "sincos", "patch_bias": "false", "patch_norm": "true",
     "pre_norm": "true", "final_norm": "after_pool", "pre_logits": "5", "head_dropout": "0.5",
+    "head_layers": "2",
 }  # fmt: skip
 REST = {
     "preprocess.resize": "pad", "preprocess.interpolation": "bilinear",
@@ -39,10 +40,10 @@ REST = {
     "optimizer.betas": "[0.8, 0.9]", "optimizer.eps": "0.0001", "optimizer.layer_decay": "0.7",
     "schedule.warmup_fraction": "0.3",
     "schedule.final_fraction": "0.2", "label_smoothing": "0.1", "freeze": '["patches.*"]', "compile": "true",
-    "class_weights": "auto",
+    "class_weights": "auto", "optimizer.matrices": "muon",
 }  # fmt: skip
 # what cannot be typed together with all of these: of another pool and resize, or of another number of colours
-OTHERS = {"net.pool_score": "additive", "net.channels": "1", "preprocess.crop_fraction": "0.5"}
+OTHERS = {"net.stem": "conv", "net.pool_score": "additive", "net.channels": "1", "preprocess.crop_fraction": "0.5"}
 # beside which a setting of the net acts
 BESIDE = {
     "net.pool_score": {"net.pool": "attention"},

@@ -93,6 +93,7 @@ ASKED: list[tuple[str, Any]] = [
     ("checkpoint.dirpath", "../../elsewhere"),
     ("checkpoint.filename", "../../../elsewhere"),
     ("predictions.path", "notes.csv"),
+    ("distill.weights", "timm:hf-hub:somebody/net"),
     ("predictions.sort_into", "~/sorted"),
     ("trainer.default_root_dir", "/tmp"),
     ("trainer.logger", {"class_path": "CSVLogger", "init_args": {"save_dir": "/tmp"}}),
@@ -128,6 +129,8 @@ TAKEN: list[tuple[str, Any]] = [
     ("data", {"class_path": "vitcli.data.FolderData", "init_args": {"root": "/anywhere/../photos", "cache_dir": None}}),
     ("data.init_args.cache_dir", "runs/.cache"),
     ("checkpoint.monitor", "val/loss"),
+    ("distill.weights", "/anywhere/../runs/teacher"),
+    ("distill.weights", "timm:deit_tiny_patch16_224"),
     ("seed_everything", 5),
 ]  # fmt: skip
 

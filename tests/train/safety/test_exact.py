@@ -18,6 +18,7 @@ WORDS = ["--data.root", "photos", "--data.batch_size", "4", "--trainer.log_every
 PLAIN: list[str] = []
 BUSY = ["--trainer.accumulate_grad_batches", "2", "--trainer.val_check_interval", "2", "--data.augment.mixup", "0.4"]
 BUSY += ["--ema.decay", "0.9", "--stop.patience", "50"]
+BUSY += ["--model.net.stem", "conv", "--model.optimizer.matrices", "muon"]
 # hook, its call: an epoch has 6 batches and, of 8 images, 2 of a validation
 MOMENTS = {
     "before the first step": ("on_train_batch_start", 1),

@@ -43,6 +43,7 @@ SETTINGS = {
         *("--ema.decay", "0.9", "--trainer.accumulate_grad_batches", "2", "--trainer.val_check_interval", "2"),
         *("--data.num_workers", "2", "--data.augment.cutmix", "0.5", "--stop.patience", "50"),
     ],
+    "from scratch": ["--model.net.stem", "conv", "--model.optimizer.matrices", "muon"],
     "compiled": ["--model.compile", "true"],
 }
 CUTS = 27

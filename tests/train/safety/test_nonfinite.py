@@ -66,11 +66,11 @@ def poison_a_weight(patch: Patch) -> None:
 def poison_the_gradient(patch: Patch) -> None:
     loss = Classifier.loss
 
-    def poisoned(self: Classifier, logits: Tensor, target: Tensor) -> Tensor:
+    def poisoned(self: Classifier, logits: Tensor, target: Tensor, taught: Tensor | None = None) -> Tensor:
         place = self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         at = place in ((SECOND, 2), (SECOND, 3)) and self.training
         # 0, whose gradient is nan
-        return loss(self, logits, target) + ((logits - logits).abs().sqrt().sum() if at else 0)
+        return loss(self, logits, target, taught) + ((logits - logits).abs().sqrt().sum() if at else 0)
 
     patch.setattr(Classifier, "loss", poisoned)
 

@@ -30,6 +30,10 @@ class WhenAccepted(Callback):
         """Of fit."""
         self._accept(trainer, "fit")
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Of a fit of no epoch, which starts no training."""
+        self._accept(trainer, "fit")
+
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Of validate; fit validates too, even before its first step."""
         self._accept(trainer, "validate")

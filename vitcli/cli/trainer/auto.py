@@ -51,6 +51,6 @@ def is_auto(config: Namespace, key: str) -> bool:
     return bool(config.get(PLACES[key]) == AUTO)
 
 
-def record(config: Namespace, key: str, number: float) -> None:
-    """Put a number that was found into the config."""
-    config[PLACES[key]] = number
+def record(config: Namespace, key: str, value: Any) -> None:
+    """Put a value that was found into the config."""
+    config[PLACES.get(key, key)] = value

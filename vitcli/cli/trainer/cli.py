@@ -48,6 +48,7 @@ from vitcli.predictions.options import check_table
 from vitcli.predictions.unfinished_run import unfinished_run
 from vitcli.run import CACHE, Run, RunOptions, check_name, claim
 from vitcli.table.work import Work
+from vitcli.train import distill
 from vitcli.train.classifier import Classifier
 from vitcli.train.ema import EmaOptions, WeightAverage, changes, from_checkpoint
 from vitcli.train.monitors import Monitors
@@ -56,6 +57,8 @@ from vitcli.train.output.csv_log import MetricsCsv
 from vitcli.train.output.pace import Pace
 from vitcli.train.output.predictions import PredictionWriter
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
+from vitcli.train.probe.options import ProbeOptions
+from vitcli.train.probe.probe import Probe
 from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.exact import ExactResume
 from vitcli.train.safety.finite_scores import FiniteScores
@@ -71,6 +74,7 @@ from vitcli.train.safety.write import CheckpointFiles
 from vitcli.train.sizes.advice import explained
 from vitcli.train.sizes.finder import FindSizes
 from vitcli.train.stop import Stop, StopOptions
+from vitcli.train.teacher import open_teacher
 from vitcli.weights import load_into
 from vitcli.weights.imagenet import IMAGENET, imagenet
 from vitcli.weights.open import open_pretrained
@@ -88,10 +92,14 @@ class Cli(LightningCLI):
         verb: fit, validate, test or predict.
         words: The words after the verb.
         opened: Packages from which a config may import.
+        only_parses: Whether nothing is built, for who only wants to know what the words mean.
     """
 
-    def __init__(self, verb: str, words: Sequence[str], opened: Sequence[str] = ()) -> None:
+    def __init__(
+        self, verb: str, words: Sequence[str], opened: Sequence[str] = (), *, only_parses: bool = False
+    ) -> None:
         self.verb = verb
+        self.only_parses = only_parses
         self.opened = opened
         self.start = find_start(read_arguments(verb, words, opened))
         self.arguments: Arguments = self.start.arguments
@@ -131,6 +139,8 @@ class Cli(LightningCLI):
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_class_arguments(EmaOptions, "ema")
         parser.add_class_arguments(StopOptions, "stop")
+        parser.add_class_arguments(ProbeOptions, "probe")
+        parser.add_class_arguments(distill.DistillOptions, "distill")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_class_arguments(ReportOptions, "report")
         source = "UnlabelledData" if self.verb == "predict" else "FolderData"
@@ -147,6 +157,7 @@ class Cli(LightningCLI):
         bases = base_configs(self.arguments, self.checkpoint, settings, self.opened)
         if self.verb == "fit":
             bases.insert(0, from_checkpoint(self.saved, self.checkpoint))
+            bases.insert(0, distill.from_checkpoint(self.saved, self.checkpoint))
         if self.pretrained is not None:
             bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
@@ -162,6 +173,8 @@ class Cli(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build everything, look for contradictions and at the images, and only then touch the disk."""
+        if self.only_parses:
+            return
         try:
             self._build()
         except BaseException:
@@ -193,6 +206,8 @@ class Cli(LightningCLI):
         if self.verb == "fit" and self.continued is not None:
             self.told += changed(load_config(str(self.continued.config("fit"))), self.plain_config())
         self._start_from_weights()
+        if self.verb == "fit":
+            self._find_teacher(self.config_init.distill)
         self.ranks.timeout_seconds = self.config_init.run.timeout_seconds
         self.keep_last = KeepLast()
         self.stops = Stops(self.keep_last, self.ranks)
@@ -200,7 +215,8 @@ class Cli(LightningCLI):
         self.accepted = WhenAccepted(self._write)
         batch_size, rate = (is_auto(self.config, key) for key in ("data.batch_size", "model.optimizer.lr"))
         self.sizes = FindSizes(batch_size, rate, self._record)
-        own: list[Callback] = [Monitors(), self.accepted, self.sizes, Unreadable(), EpochLines()]
+        self.probe = Probe(self.config_init.probe if self.checkpoint is None else ProbeOptions(), self._record)
+        own: list[Callback] = [Monitors(), self.accepted, self.probe, self.sizes, Unreadable(), EpochLines()]
         if self.verb == "fit":
             own += [NonFinite(self.config_init.run.on_nan, self.config_init.run.max_skipped), FiniteScores()]
         self.pace = Pace()
@@ -241,6 +257,26 @@ class Cli(LightningCLI):
             spare = None if self.run is None else Spare(options.spare_dir, self.run)
             files = CheckpointFiles(in_passing=not read, keep=options.keep, spare=spare)
             self.trainer.strategy.checkpoint_io = files
+
+    def _find_teacher(self, options: distill.DistillOptions) -> None:
+        """Have the net taught by another one, if that is wanted, and by the same one as before.
+
+        Raises:
+            ConfigError: Nothing is trained, or the teacher does not suit.
+        """
+        if options.weights is not None and self.config.trainer.max_epochs == 0:
+            raise ConfigError(
+                f"distill.weights {options.weights}: teaches while a net is trained, and trainer.max_epochs is 0; give "
+                "some epochs, or leave it out"
+            )
+        if options.weights is not None and options.tokens and self.model.compiles:
+            raise ConfigError(
+                f"distill.tokens {options.tokens:g}: looks into the net, which model.compile does not allow; leave out "
+                "one of them"
+            )
+        teacher = self.model.teacher = open_teacher(options, self.model.classes, self.model.net)
+        self.told += [] if teacher is None else [teacher.told(self.model.preprocess.size)]
+        self.told += distill.changes(self.saved, options, None if teacher is None else teacher.digest)
 
     def _averaged(self) -> list[Callback]:
         """What averages the weights, if that is wanted, and what stops early."""
@@ -348,6 +384,7 @@ class Cli(LightningCLI):
         predictions.run = str(run.folder.absolute())
         self.keep_last.path = str(run.checkpoints / "last.ckpt")
         self.sizes.folder = run.folder
+        self.probe.folder = self.datamodule.kept_in
 
     def _write(self) -> None:
         """What the run's folder receives of a verb before its first step."""
@@ -385,9 +422,9 @@ class Cli(LightningCLI):
             self._plain = json.loads(self.parser.dump(self.config, skip_none=False, format="json"))
         return self._plain
 
-    def _record(self, key: str, number: float) -> None:
-        """Put a number that was found into the config."""
-        record(self.config, key, number)
+    def _record(self, key: str, value: Any) -> None:
+        """Put a value that was found into the config."""
+        record(self.config, key, value)
         self._plain = None
 
     def _loggers(self, wandb_options: list[dict[str, Any]]) -> list[Any]:

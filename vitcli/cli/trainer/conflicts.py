@@ -25,6 +25,8 @@ DECIDING = (
     "stop.monitor",
     "stop.min_delta",
 )
+# settings of the model that no run can change midway: its tensors, and what its optimizer keeps of each
+DECIDED = ("net.", "preprocess.", "classes", "optimizer.matrices")
 
 
 def contradictions(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any, Any]]:
@@ -94,10 +96,13 @@ def honour(
         WeightsError: The checkpoint's tensors do not fit its own net.
     """
     lines = []
-    for key, was, now in contradictions(saved["hyper_parameters"], dict(model.hparams)):
+    # a checkpoint of before Muon was there says nothing of it, and holds AdamW's averages
+    held = saved["hyper_parameters"]
+    held = {**held, "optimizer": {"matrices": "adamw", **held.get("optimizer", {})}}
+    for key, was, now in contradictions(held, dict(model.hparams)):
         if key == "compile":
             continue
-        if verb != "fit" or key.startswith(("net.", "preprocess.", "classes")):
+        if verb != "fit" or key.startswith(DECIDED):
             raise ConfigError(
                 f"model.{key} {now}: contradicts the checkpoint {checkpoint}, which has {was}; "
                 "leave it out (also from --config), or "

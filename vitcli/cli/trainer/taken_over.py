@@ -17,6 +17,7 @@ from vitcli.cli.trainer.secrets import refuse_secrets
 from vitcli.errors import ConfigError
 from vitcli.names import at_home, quoted
 from vitcli.run import Run
+from vitcli.train.distill import ON_A_HUB
 
 # of Lightning's, those that take no function and talk to no server but wandb's own
 PLAIN = {
@@ -46,6 +47,8 @@ NOT_TAKEN = ("ckpt_path", "weights", "model")
 WHOLE = ("trainer", "model", "data", "run", "checkpoint", "ema", "stop", "predictions", "report")
 # of these, runs of before know nothing; who has one of them has all
 LATER = ("ema", "stop", "report")
+# weights that are read as data, like the images, wherever they lie on this machine
+TEACHER = "distill.weights"
 # where the run lies, and what is not its own
 NOT_OF_RUN = ("name", "dir", "resume", "spare_dir")
 LONGEST = 80
@@ -141,6 +144,8 @@ class _Reader:
         name = key.rpartition(".")[2]
         if key.startswith("trainer.logger.") and value == HERE:
             return ""
+        if key == TEACHER:
+            return "may be anybody's" if ON_A_HUB.match(value) else ""
         writes = name in WRITTEN or key == "predictions.path"
         if (writes or (LEADS_OUT.match(value) and not key.startswith("data."))) and not self._is_among_the_runs(value):
             return "leads out of the folder of the runs"

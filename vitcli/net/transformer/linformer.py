@@ -86,11 +86,11 @@ class Linformer(Stack):
         self.blocks = self.stacked(LinformerAttention, [{**own, "k": number} for number in each])
 
     def forward(
-        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
-    ) -> Float[Tensor, "batch seen dim"]:
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None, layers: int = 1
+    ) -> Float[Tensor, "batch seen layers_dim"]:
         """Through all blocks."""
         context = () if self.shared_projection is None else (self.shared_projection,)
-        return self.through(self.blocks, tokens, *context, leading=leading)
+        return self.through(self.blocks, tokens, *context, leading=leading, layers=layers)
 
 
 def _checked_k(backend: Linformer) -> list[int]:

@@ -108,8 +108,8 @@ class Stack(Backend):
 
     @abstractmethod
     def forward(
-        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
-    ) -> Float[Tensor, "batch seen dim"]:
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None, layers: int = 1
+    ) -> Float[Tensor, "batch seen layers_dim"]:
         """Through all blocks.
 
         Args:
@@ -117,17 +117,26 @@ class Stack(Backend):
             leading: How many of the first tokens are wanted of the last block; null: all. Its queries, its Mlp and
                 the gradients of both are then computed for these alone: of a net of 12 layers, that saves a twelfth of
                 the work, but for the keys and values, whose result a class token's head would not use.
+            layers: Of how many of the last blocks the tokens are wanted, one behind the other.
         """
 
     def through(
-        self, blocks: nn.ModuleList, tokens: Float[Tensor, "batch tokens dim"], *context: Tensor, leading: int | None
-    ) -> Float[Tensor, "batch seen dim"]:
+        self,
+        blocks: nn.ModuleList,
+        tokens: Float[Tensor, "batch tokens dim"],
+        *context: Tensor,
+        leading: int | None,
+        layers: int,
+    ) -> Float[Tensor, "batch seen layers_dim"]:
         """Through all blocks; the context is passed to each attention, the leading tokens to the last block."""
         again = self.activation_checkpointing and self.training and torch.is_grad_enabled()
+        wanted = []
         for number, block in enumerate(blocks, start=1):
             call = partial(block, leading=leading) if number == len(blocks) else block
             tokens = checkpoint(call, tokens, *context, use_reentrant=False) if again else call(tokens, *context)
-        return tokens
+            if number > len(blocks) - layers:
+                wanted.append(tokens[:, :leading])
+        return tokens if layers == 1 else torch.cat(wanted, dim=2)
 
 
 def _checked_head_dim(backend: Stack, dim: int) -> int:

@@ -36,7 +36,7 @@ class VanillaTransformer(Stack):
         self.blocks = self.stacked(SelfAttention, [{}] * self.depth)
 
     def forward(
-        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None
-    ) -> Float[Tensor, "batch seen dim"]:
+        self, tokens: Float[Tensor, "batch tokens dim"], leading: int | None = None, layers: int = 1
+    ) -> Float[Tensor, "batch seen layers_dim"]:
         """Through all blocks."""
-        return self.through(self.blocks, tokens, leading=leading)
+        return self.through(self.blocks, tokens, leading=leading, layers=layers)

@@ -150,7 +150,7 @@ class PredictionWriter(Callback):
         split, classes = SPLIT_OF[stage], model.classes
         # only the first process knows the run and its folder, where several were started at once
         self.path, self.options = trainer.strategy.broadcast((self.path, self.options))
-        widths = {FEATURES: model.net.dim} if self.options.features else {}
+        widths = {FEATURES: model.net.pooled_width} if self.options.features else {}
         # scores count the images of earlier starts too
         widths |= {LOGITS: len(classes)} if stage != "predict" else {}
         unfinished = Unfinished(

@@ -62,6 +62,8 @@ class BestCheckpoint(ModelCheckpoint):
             **options,
         )
         self.losses: dict[str, float] = {}
+        # of weights that are offered, not trained
+        self._offered: dict[str, Tensor] = {}
 
     @property
     def state_key(self) -> str:
@@ -97,8 +99,25 @@ class BestCheckpoint(ModelCheckpoint):
         is_equal = bool(torch.eq(current, self.best_k_models[self.kth_best_model_path]))
         return trainer.strategy.reduce_boolean_decision(is_equal and float(loss) < before)
 
+    def offer(self, trainer: pl.Trainer, scores: dict[str, Tensor]) -> None:
+        """Keep the weights before the first step as the best so far; every process calls this.
+
+        Args:
+            trainer: Of the run.
+            scores: What they reach on val, by key such as ``val/accuracy``.
+        """
+        if self.save_top_k == 0:
+            return
+        self._offered = scores
+        candidates = {**scores, "epoch": torch.tensor(0), "step": torch.tensor(0)}
+        if self.monitor in scores:
+            self._update_best_and_save(scores[self.monitor], trainer, candidates)
+        elif self.monitor is None or trainer.max_epochs == 0:
+            self._save_none_monitor_checkpoint(trainer, candidates)
+        self._offered = {}
+
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        if (loss := trainer.callback_metrics.get(TIE_BREAKER)) is not None:
+        if (loss := {**trainer.callback_metrics, **self._offered}.get(TIE_BREAKER)) is not None:
             self.losses = {path: self.losses[path] for path in self.best_k_models if path in self.losses}
             self.losses[filepath] = float(loss)
         super()._save_checkpoint(trainer, filepath)

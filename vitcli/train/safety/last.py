@@ -55,6 +55,13 @@ class KeepLast(Checkpoint):
         """Write the checkpoint at the end of an epoch."""
         self.save(trainer)
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write it in a new run of no epoch, whose weights are those that it began with."""
+        if 0 in (trainer.max_epochs, trainer.max_steps) and trainer.global_step == 0:
+            self.save(trainer)
+            # Lightning does so at the end of training, which there is none of
+            trainer.strategy.checkpoint_io.teardown()
+
     def save(self, trainer: pl.Trainer) -> None:
         """Write it now; every process calls this."""
         if self.path is None:

@@ -131,8 +131,11 @@ def _look(trainer: pl.Trainer, model: Classifier, batch: Batch, paths: Any, *, t
     context = precision.train_step_context() if trains else precision.val_step_context()
     first: list[str] = []
     with torch.set_grad_enabled(trains), _eager(model), _hooks(model.net, first.append), context:
-        logits = model(batch["image"]).float()
-        loss = model.loss(logits, batch.get("target", batch["label"]))
+        if trains:
+            logits, loss, distill_loss = model.learn(batch)
+        else:
+            logits, distill_loss = model(batch["image"]).float(), None
+            loss = model.loss(logits, batch["label"])
     bad = ~logits.isfinite().all(dim=1)
     rows = bad.nonzero().flatten().tolist() or list(range(len(logits)))
     files = tuple(str(paths[int(batch["index"][row])]) for row in rows)
@@ -141,6 +144,8 @@ def _look(trainer: pl.Trainer, model: Classifier, batch: Batch, paths: Any, *, t
         where = f"and so is the weight net.{weights[0]}{more}"
     elif _is_broken(batch["image"]):
         where = "and so are the pixels"
+    elif distill_loss is not None and not bad.any() and _is_broken(distill_loss):
+        where = "in the part of the teacher, distill.weights"
     else:
         where = f"first in {first[0]}" if first else ""
     if not loss.isfinite() or bad.any():

@@ -91,8 +91,7 @@ class Trial:
         loss = torch.zeros((), device=self.device)
         for batch in batches:
             with self.trainer.precision_plugin.train_step_context():
-                logits = self.model(batch["image"]).float()
-                part = self.model.loss(logits, batch.get("target", batch["label"])) / len(batches)
+                part = self.model.learn(batch).loss / len(batches)
             self._scaler.scale(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
         parameters = [parameter for parameter in self.model.net.parameters() if parameter.grad is not None]
@@ -116,10 +115,7 @@ class Trial:
         """
         self.model.eval()
         with torch.no_grad(), self.trainer.precision_plugin.val_step_context():
-            losses = [
-                self.model.loss(self.model(batch["image"]).float(), batch.get("target", batch["label"]))
-                for batch in batches
-            ]
+            losses = [self.model.learn(batch).loss for batch in batches]
         self.model.train()
         loss = torch.stack(losses).mean()
         if together and self.trainer.world_size > 1:

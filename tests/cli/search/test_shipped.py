@@ -1,0 +1,79 @@
+"""Shipped spaces: fit's parser takes each end of each, and the sweep files beside them say the same to wandb."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
+from vitcli.__main__ import main
+from vitcli.search.space import Choices, Range, read_space
+from vitcli.search.sweep import sweep_yaml
+
+CONFIGS = REPOSITORY / "configs"
+SPACES = sorted((CONFIGS / "spaces").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
+def test_each_space_says_how_it_is_used_and_has_its_sweep(space: Path):
+    text = space.read_text()
+    assert f"# Use: vitcli search --config {space.stem} --space {space.stem} " in text
+    sweep = (CONFIGS / "sweeps" / space.name).read_text()
+    assert f"--space {space.stem} " in sweep
+    held = yaml.safe_load(sweep)
+    settings = read_space(space).settings
+    assert list(held["parameters"]) == list(settings)
+    for key, one in settings.items():
+        said = held["parameters"][key]
+        values = [str(value) for value in said["values"]] if "values" in said else [said["min"], said["max"]]
+        ends = one.words if isinstance(one, Choices) else (one.low, one.high)
+        assert len(values) >= len(ends)
+        if isinstance(one, Choices):
+            assert [yaml.safe_load(word) for word in values] == [yaml.safe_load(word) for word in ends]
+        else:
+            assert (float(values[0]), float(values[-1])) == pytest.approx(ends)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
+def test_a_sweep_is_what_search_writes_of_its_space(space: Path, photos: Path, capsys: pytest.CaptureFixture[str]):
+    """Which also has fit's parser look at each end of the space."""
+    words = ["--config", space.stem, *([] if space.stem == "shapes" else ["--data.root", "photos"])]
+    assert main(["search", *words, "--space", space.stem, "--to-wandb", "sweep.yaml"]) == 0
+    assert capsys.readouterr().out == "sweep: sweep.yaml; next: wandb sweep sweep.yaml\n"
+    shipped = yaml.safe_load((CONFIGS / "sweeps" / space.name).read_text())
+    written = yaml.safe_load(Path("sweep.yaml").read_text())
+    for one in (shipped, written):
+        one["command"] = [word for word in one["command"] if word not in ("DIR", "FILE", "photos", "--weights")]
+    assert written == shipped
+
+
+def test_whole_numbers_stay_whole_in_a_sweep():
+    from vitcli.search.space import Space
+
+    space = Space(
+        {
+            "depth": Range(2, 8, step=2),
+            "dim": Range(16, 256, log=True),
+            "layers": Range(1, 4),
+            "lr": Range(1e-4, 1e-2, log=True),
+            "share": Range(0.0, 1.0),
+        }
+    )
+    held = yaml.safe_load(sweep_yaml(space, ["--config", "mine"], "val/loss", lowest=True, epochs=12))
+    assert held["metric"] == {"name": "val/loss", "goal": "minimize"}
+    assert held["early_terminate"] == {"type": "hyperband", "min_iter": 6, "eta": 3}
+    assert held["command"] == ["vitcli", "fit", "--config", "mine", "--config", "logger/wandb", "${args}"]
+    parameters = held["parameters"]
+    assert parameters["depth"] == {"values": [2, 4, 6, 8]}
+    assert parameters["layers"] == {"distribution": "int_uniform", "min": 1, "max": 4}
+    assert parameters["lr"] == {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2}
+    assert parameters["share"] == {"distribution": "uniform", "min": 0.0, "max": 1.0}
+    dims = parameters["dim"]["values"]
+    assert (dims[0], dims[-1]) == (16, 256)
+    assert all(type(dim) is int for dim in dims)
+    ratios = [later / earlier for earlier, later in pairwise(dims)]
+    assert max(ratios) < 1.2

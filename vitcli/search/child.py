@@ -1,0 +1,15 @@
+"""The process of a trial: vitcli with the words that follow, asked to stop and save when its searcher has died.
+
+To be started as ``python -P -m vitcli.search.child SEARCHER fit ...``, where SEARCHER is a process number.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+from vitcli.machine.signals import stop_with_parent
+
+if __name__ == "__main__":
+    stop_with_parent(int(sys.argv.pop(1)))
+    runpy.run_module("vitcli", run_name="__main__", alter_sys=True)
