@@ -124,6 +124,7 @@ def test_two_processes_find_the_same_head(photos: Path, programs: Warm):
     ("words", "said"),
     [
         (["--probe.strength", "0"], "probe.strength 0.0: must be above 0"),
+        (["--model.net.pre_logits", "5"], "probe.solve true: not beside model.net.pre_logits 5"),
         (["--probe.folds", "1"], "probe.folds 1: below 2"),
         (["--probe.sees", "all"], "probe.sees all: must be one of auto, as_set"),
         (["--probe.solve", "false", "--probe.mirror", "true"], "probe.mirror true: acts beside probe.solve true only"),

@@ -216,6 +216,7 @@ class Cli(LightningCLI):
         batch_size, rate = (is_auto(self.config, key) for key in ("data.batch_size", "model.optimizer.lr"))
         self.sizes = FindSizes(batch_size, rate, self._record)
         self.probe = Probe(self.config_init.probe if self.checkpoint is None else ProbeOptions(), self._record)
+        self.probe.check(self.model.net)
         own: list[Callback] = [Monitors(), self.accepted, self.probe, self.sizes, Unreadable(), EpochLines()]
         if self.verb == "fit":
             own += [NonFinite(self.config_init.run.on_nan, self.config_init.run.max_skipped), FiniteScores()]

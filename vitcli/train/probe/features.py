@@ -100,7 +100,7 @@ def sights_of(net: ViT, images: int, *, mirror: bool) -> tuple[Sight, ...]:
         mirror: Whether each has two rows.
     """
     own = Sight(net.pool, net.head_layers)
-    if net.pool == "attention" or net.pre_logits is not None:
+    if net.pool == "attention":
         return (own,)
     pools: tuple[Pool, ...] = ("mean",)
     if net.class_token is not None:

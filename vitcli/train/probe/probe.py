@@ -63,6 +63,18 @@ class Probe(Callback):
         # what the head reaches on val, until it is kept
         self._scores: dict[str, Tensor] | None = None
 
+    def check(self, net: ViT) -> None:
+        """Check, before anything is written, that the net has a head that can be found so.
+
+        Raises:
+            ConfigError: Its pooled features go through a layer before the head, which is not found but trained.
+        """
+        if self.options.solve and net.pre_logits is not None:
+            raise ConfigError(
+                f"probe.solve true: not beside model.net.pre_logits {net.pre_logits.out_features}, a layer before the "
+                "head that has to be trained; leave one of them out"
+            )
+
     def setup(self, trainer: pl.Trainer, pl_module: Classifier, stage: str) -> None:  # type: ignore[override]
         """Find it.
 
