@@ -210,30 +210,20 @@ def as_worker() -> None:
     end_with_parent(os.getppid())
 
 
-def end_with_parent(parent: int) -> None:
-    """Have the system kill this process when its parent has died; on Linux, others have no such thing.
+def end_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Have the system end this process when its parent has died; on Linux, others have no such thing.
 
     Args:
         parent: Its process number; if it has died already, this one ends now.
+        by: The signal that it is sent.
     """
-    _on_parents_death(signal.SIGKILL)
+    _on_parents_death(by)
     if os.getppid() != parent:
-        os._exit(128 + signal.SIGKILL)
-
-
-def stop_with_parent(parent: int) -> None:
-    """Have the system send SIGTERM to this process when its parent has died; on Linux, others have no such thing.
-
-    Args:
-        parent: Its process number; if it has died already, this one ends now.
-    """
-    _on_parents_death(signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(128 + signal.SIGTERM)
+        os._exit(128 + by)
 
 
 def outlive_parent() -> None:
-    """Undo end_with_parent and stop_with_parent."""
+    """Undo end_with_parent."""
     _on_parents_death(0)
 
 

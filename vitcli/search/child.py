@@ -6,10 +6,11 @@ To be started as ``python -P -m vitcli.search.child SEARCHER fit ...``, where SE
 from __future__ import annotations
 
 import runpy
+import signal
 import sys
 
-from vitcli.machine.signals import stop_with_parent
+from vitcli.machine.signals import end_with_parent
 
 if __name__ == "__main__":
-    stop_with_parent(int(sys.argv.pop(1)))
+    end_with_parent(int(sys.argv.pop(1)), signal.SIGTERM)
     runpy.run_module("vitcli", run_name="__main__", alter_sys=True)

@@ -23,8 +23,6 @@ from vitcli.train.probe.sight import Sight
 
 # pixels of a batch; the same whatever the batch size of training is, so that the numbers are
 BATCH_PIXELS = 64 * 224 * 224
-
-
 # of all features that are held at once; of more, the head sees the last layer alone
 MOST_BYTES = 2**30
 # numbers of last layers that the head may see, as in the linear probes of DINO (Caron et al. 2021)

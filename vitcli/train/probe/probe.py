@@ -94,14 +94,15 @@ class Probe(Callback):
         sights: tuple[Sight, ...] = (Sight(net.pool, net.head_layers),)
         if self.options.sees == "auto":
             sights = sights_of(net, len(data.listing("train")), mirror=self.options.mirror)
-        rows = self._features(trainer, pl_module, data, "train", sights)
+        of_net = digest(net)
+        rows = self._features(trainer, pl_module, data, "train", sights, of_net)
         solved = self._solve(pl_module, data, rows) if trainer.is_global_zero else None
         found: tuple[Choice, Head, int] = trainer.strategy.broadcast(solved)  # type: ignore[assignment]
         choice, head, count = found
-        scored = self._features(trainer, pl_module, data, "val", sights) if len(data.listing("val")) else None
-        take(net, choice.name, head)
-        if scored is not None:
+        if len(data.listing("val")):
+            scored = self._features(trainer, pl_module, data, "val", sights, of_net)
             self._scores = scores_of(head, scored[choice.name], data.listing("val").labels)
+        take(net, choice.name, head)
         for name, value in choice.name._asdict().items():
             key = "pool" if name == "pool" else "head_layers"
             pl_module.hparams["net"][key] = value
@@ -135,6 +136,7 @@ class Probe(Callback):
         data: ImageData,
         split: Literal["train", "val"],
         sights: tuple[Sight, ...],
+        of_net: str,
     ) -> dict[Sight, NDArray[np.float32]]:
         """Of all images of a split, by what the head may see: (images, views, width)."""
         listing, device = data.listing(split), trainer.strategy.root_device
@@ -150,7 +152,7 @@ class Probe(Callback):
         samples = data.samples(listing, None, max(1, cores() // trainer.num_devices))
         positions = evaluation_order(len(listing), rank, world)
         about = (
-            f"{LAYOUT} {listing.fingerprint()} {model.preprocess} {data.max_pixels} {digest(net)} {sights} "
+            f"{LAYOUT} {listing.fingerprint()} {model.preprocess} {data.max_pixels} {of_net} {sights} "
             f"{extractor.views} {trainer.precision} {device.type} {torch.__version__} {rank}/{world}"
         )
         kept = KeptRows(self.folder, about)
