@@ -41,6 +41,8 @@ class Strategy:
 def work():
     point = 0
     SIGNALS.patience = float("inf")
+    # not before: until then a signal ends it where it is
+    print("ready", flush=True)
     while True:
         time.sleep(0.01)
         point += 1
@@ -59,7 +61,6 @@ code = 0
 with SIGNALS.listening():
     try:
         ranks.connect(Strategy(), "localhost", is_one_machine=True)
-        print("ready", flush=True)
         with ranks.told():
             work()
     except Stopped as stopped:
