@@ -6,6 +6,7 @@ import enum
 import random
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -99,12 +100,17 @@ def lightnings(room: ModuleType, base: type) -> list[str]:
     return sorted(name for name, kind in kinds.items() if kind is not base)
 
 
+def rarely(words: str) -> Any:
+    """One of many that are alike is slow, unless it has settings that must be said."""
+    return pytest.param(words, marks=() if words.partition("=")[2] in REQUIRED else pytest.mark.slow)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "option",
     [
-        *(f"--trainer.callbacks+={name}" for name in lightnings(callbacks, callbacks.Callback)),
-        *(f"--trainer.logger={name}" for name in lightnings(loggers, loggers.Logger)),
+        *(rarely(f"--trainer.callbacks+={name}") for name in lightnings(callbacks, callbacks.Callback)),
+        *(rarely(f"--trainer.logger={name}") for name in lightnings(loggers, loggers.Logger)),
     ],
 )
 def test_a_printed_config_with_any_callback_or_logger_is_read_back_as_it_was(
