@@ -138,12 +138,12 @@ def run(command: list[str]) -> Turn:
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
         over, peak = threading.Event(), [0]
-        watch = threading.Thread(target=_watch, args=(process.pid, over, peak))
-        watch.start()
+        watcher = threading.Thread(target=watch, args=(process.pid, over, peak))
+        watcher.start()
         code = process.wait()
         passed, burnt = clock.burnt()
         over.set()
-        watch.join()
+        watcher.join()
         if code:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)}: code {code}\n{said.read()[-2000:]}")
@@ -152,7 +152,8 @@ def run(command: list[str]) -> Turn:
     return Turn(passed, peak[0], (burnt - children - (time.process_time() - own)) / passed)
 
 
-def _watch(pid: int, over: threading.Event, peak: list[int]) -> None:
+def watch(pid: int, over: threading.Event, peak: list[int]) -> None:
+    """Note the largest sum of memory of a process and those below it, until it is over."""
     while not over.wait(LOOK_SECONDS):
         peak[0] = max(peak[0], sum(map(_shared_out, _family(pid))))
 

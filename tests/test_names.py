@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 
 import pytest
 
-from vitcli.names import natural_order, printable, quoted
+from vitcli.names import natural_bytes, natural_order, printable, quoted
 
 
 def test_digits_compare_as_numbers_folder_by_folder() -> None:
@@ -47,3 +48,10 @@ def test_a_quoted_path_is_pasted_as_it_is_and_does_nothing_to_a_terminal(name: s
     assert printable(word) == word
     told = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
     assert told.stdout == os.fsencode(name)
+
+
+def test_the_small_key_sorts_as_the_large_one() -> None:
+    draw = random.Random(0)
+    letters = "aAbB01239_. -/\udc80\N{LATIN SMALL LETTER SHARP S}\x01\uffff\N{GRINNING FACE}"
+    paths = ["".join(draw.choice(letters) for _ in range(draw.randrange(9))) for _ in range(3000)]
+    assert sorted(paths, key=natural_bytes) == sorted(paths, key=natural_order)

@@ -34,6 +34,14 @@ SILENCED = {
         "leaves out the place in the code, and nothing of the text",
         "tests/cli/trainer/test_quiet.py::test_a_warning_that_is_not_silenced_is_one_line",
     ),
+    ("vitcli/weights/shards.py", "filterwarnings"): (
+        "torch on reading for one process alone, which is what it was told to do",
+        "tests/train/sharding/test_shards.py::test_what_several_have_written_one_reads",
+    ),
+    ("vitcli/images/source/remote/filesystem.py", "setLevel"): (
+        "huggingface_hub on its own retries; what still fails after ours is an error in one line",
+        "tests/images/source/remote/test_other_stores.py::test_what_is_not_there_is_one_line",
+    ),
     ("vitcli/export/graph.py", "setLevel"): (
         "torch's exporter on its steps; what the file answers is compared with the net",
         "tests/export/test_export.py::test_a_file_that_disagrees_is_refused_with_the_figure_and_not_kept",

@@ -20,8 +20,8 @@ from vitcli.net import Backend, ViT
 SURFACE = {
     "net": "AttentionPool Backend Block Linformer LinformerAttention Mlp PatchEmbed SelfAttention Tokens "
     "VanillaTransformer ViT build resample watch",
-    "data": "Augment Batch CatsDogsData FolderData ImageData Listing ManifestData Picture ShapesData UnlabelledData "
-    "UnreadableImage open_image",
+    "data": "Augment Batch CatsDogsData FolderData ImageData Listing ManifestData ParquetData Picture "
+    "ShapesData ShardsData UnlabelledData UnreadableImage open_image",
     "train": "AdamW Classifier WarmupCosine",
     "weights": "Report import_net load_into open_net read_metadata read_tensors save_tensors",
 }
@@ -71,8 +71,10 @@ def described(kind: type) -> set[str]:
         LabelledFiles,
         vitcli.data.FolderData,
         vitcli.data.ManifestData,
+        vitcli.data.ParquetData,
         vitcli.data.CatsDogsData,
         vitcli.data.ShapesData,
+        vitcli.data.ShardsData,
         vitcli.data.UnlabelledData,
         vitcli.data.Augment,
         vitcli.train.Classifier,

@@ -3,6 +3,7 @@
     UserError           shown as one line, exit code 2, no traceback
       ConfigError       a setting contradicts another, or names nothing
       DataError         a folder or an image is not what the config says
+        StoreError      an object store that refuses, or that has failed after all retries
       WeightsError      tensors or a checkpoint that do not fit
         NoHeadError     tensors without a head, from which a training can start all the same
       DivergedError     a training whose numbers are nan or inf
@@ -34,6 +35,10 @@ class ConfigError(UserError, ValueError):
 
 class DataError(UserError):
     """A folder or an image is not what the config says."""
+
+
+class StoreError(DataError):
+    """An object store refuses, or has failed after all retries; what was to be read may be sound."""
 
 
 class WeightsError(UserError):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 # Written by macOS archives and Synology; folders with a leading dot are left out as well.
 SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 DIGITS = re.compile("([0-9]+)")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Unicode's categories of control and format characters, lone surrogates, and separators of lines and paragraphs
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
@@ -30,6 +31,26 @@ def natural_order(path: str) -> OrderKey:
     return tuple(_name_key(name) for name in path.split("/")), path
 
 
+def natural_bytes(path: str) -> bytes:
+    """A key that sorts as natural_order does, in a fifth of its memory: for a million paths at once.
+
+    Args:
+        path: A path whose folders are separated by ``/``; without a NUL.
+    """
+    return b"\1".join(map(_name_bytes, path.split("/"))) + b"\0" + path.encode("utf-8", "surrogatepass")
+
+
+def _name_bytes(name: str) -> bytes:
+    # UTF-8 sorts as code points do. A text ends with NUL, below every letter; a number begins with its count of digits,
+    # and the end of a name with a count that no number has.
+    found = []
+    for place, part in enumerate(DIGITS.split(name.casefold())):
+        digits = part.lstrip("0").encode("utf-8", "surrogatepass") if place % 2 else b""
+        number = (len(digits) + 1).to_bytes(4, "big") + digits
+        found.append(number if place % 2 else part.encode("utf-8", "surrogatepass") + b"\0")
+    return b"".join(found) + bytes(4)
+
+
 def _name_key(name: str) -> tuple[str | int, ...]:
     # The pattern is a group, so text and numbers alternate and only like is compared with like.
     return tuple(int(part) if i % 2 else part for i, part in enumerate(DIGITS.split(name.casefold())))
@@ -44,6 +65,21 @@ def extension(path: str) -> str:
     """The extension of a visible file's name in lower case, with its dot; empty if it has none."""
     dot = path.rfind(".")
     return path[dot:].lower() if dot > path.rfind("/") else ""
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is an address with a scheme, such as ``s3://photos/train``, and lies on no disk."""
+    return URL.match(path) is not None
+
+
+def absolute(path: str) -> str:
+    """A path from the root of the disk on; an address as it is."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
+def resolved(path: str) -> str:
+    """A path from the root of the disk on, without links; an address as it is."""
+    return path if is_url(path) else os.path.realpath(path)
 
 
 def printable(name: str) -> str:

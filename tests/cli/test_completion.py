@@ -73,7 +73,7 @@ def test_words_that_an_option_may_be_are_completed(script: Path):
 def test_names_of_configs_and_files_are_completed(script: Path, tmp_path: Path):
     (tmp_path / "catalogue.yaml").touch()
     assert completed(script, "fit", "--config", "cat", where=tmp_path) == {"cats_dogs", "catalogue.yaml"}
-    assert completed(script, "configs", "model/l") == {"model/larger", "model/linformer"}
+    assert completed(script, "configs", "model/l") == {"model/large", "model/larger", "model/linformer"}
     assert completed(script, "configs", "") == set(shipped())
 
 

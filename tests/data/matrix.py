@@ -1,8 +1,8 @@
 """Trains a toy on a folder and writes a hash of every batch that each process is shown; started by test_determinism.
 
-    python tests/data/matrix.py ROOT OUT PROCESSES
+    python tests/data/matrix.py ROOT OUT PROCESSES [LAYOUT]
 
-For each cache and number of workers: what comes to the step, after everything that is done on the device.
+For each cache and number of workers, fewer with a layout: what comes to the step, after all that is done on the device.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+import vitcli.data
 from vitcli.data.augment.augment import Augment
 from vitcli.data.batches.samples import Batch
-from vitcli.data.layouts.folder import FolderData
 from vitcli.preprocess import Preprocess
 
 AUGMENT = Augment(colour=0.3, erase=0.3, policy="trivial", flip_vertical=0.3)
 CASES = [("none", 0), ("none", 1), ("none", 2), ("none", 4), ("disk", 0), ("disk", 2), ("ram", 0), ("ram", 2)]
+# of images that do not lie in a folder
+FEW_CASES = [("none", 0), ("none", 2)]
 GLOBAL_BATCH = 8
 EPOCHS = 2
 
@@ -50,18 +52,18 @@ class Toy(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-def run(root: str, out: Path, processes: int) -> None:
-    """All cases on so many processes."""
+def run(root: str, out: Path, processes: int, layout: str = "") -> None:
+    """All cases on so many processes; with a layout, the few ones."""
     torch.set_num_threads(1)
-    for cache, workers in CASES:
-        data = FolderData(
+    for cache, workers in FEW_CASES if layout else CASES:
+        data = getattr(vitcli.data, layout or "FolderData")(
             root,
             preprocess=Preprocess(size=(16, 16)),
             classes=("a", "b"),
             augment=AUGMENT,
             batch_size=GLOBAL_BATCH // processes,
             num_workers=workers,
-            cache=cache,  # type: ignore[arg-type]
+            cache=cache,
             cache_dir=str(out / "kept"),
         )
         toy = Toy()
@@ -85,4 +87,4 @@ def run(root: str, out: Path, processes: int) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

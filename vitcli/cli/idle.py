@@ -19,7 +19,7 @@ from vitcli.machine.bounded_yaml import from_yaml
 SCORING = ("validate", "test")
 EVALUATING = (*SCORING, "predict")
 TRAINER = ("fit", *EVALUATING)
-LABELLED = ("FolderData", "CatsDogsData", "ManifestData")
+LABELLED = ("FolderData", "CatsDogsData", "ManifestData", "ParquetData", "ShardsData")
 TRAINED = "acts in training only, and {verb} trains nothing; leave it out"
 
 
@@ -158,13 +158,38 @@ IDLE = (
         "check draws no samples of images without labels; leave it out",
         ("UnlabelledData",),
     ),
+    Idle(
+        _of(
+            *("data", "augment", "preprocess", "sampler", "seed", "batch_size", "global_batch", "num_workers"),
+            *("cache", "cache_size", "max_pixels", "on_error", "max_errors", "classes"),
+        ),
+        ("pack",),
+        "pack copies the bytes of every image, whatever they show; leave it out",
+    ),
+    Idle(
+        _of("data", "val_fraction", "test_fraction", "split_seed", "folds", "fold"),
+        ("pack",),
+        "pack keeps the splits that lie there, and the verbs that read the shards divide the rest; leave it out",
+    ),
+    Idle(
+        _of("data", "group_pattern", "group_column"),
+        ("pack",),
+        "shards hold pictures and labels, and no groups; leave it out",
+    ),
+    Idle(
+        _of("data", "kinds", "train", "val", "test", "drawing_seed"),
+        ("pack",),
+        "pack copies files, and ShapesData has none; choose another --data",
+        ("ShapesData",),
+    ),
+    Idle(("data.download",), ("pack",), "pack takes what is there; vitcli fit or check download it"),
+    Idle(("data.cache_dir",), ("pack",), "there are no files to index; leave it out", ("ShapesData",)),
 )
 
 # another setting, a value of it, and whether one acts beside that value only, or beside any other
 NEEDS: dict[str, tuple[str, Any, bool]] = {
     "data.augment.magnitude": ("data.augment.policy", "rand", True),
     "data.cache_size": ("data.cache", "none", False),
-    "data.global_batch": ("data.batch_size", "auto", True),
     "data.max_errors": ("data.on_error", "skip", True),
     "data.val_fraction": ("data.folds", None, True),
     "data.class_levels": ("data.label_pattern", None, True),

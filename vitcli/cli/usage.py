@@ -128,7 +128,9 @@ OPTIONS = {
 
 # the words that these options may be, behind their colon in the help
 CHOICES = {
-    "--data": ("FolderData", "CatsDogsData", "ManifestData", "ShapesData", "UnlabelledData"),
+    "--data": (
+        *("FolderData", "CatsDogsData", "ManifestData", "ParquetData", "ShardsData", "ShapesData", "UnlabelledData"),
+    ),
     "--data.cache": ("none", "ram", "disk"),
     "--data.follow_links": ("true", "false"),
     "--model.net.backend": ("VanillaTransformer", "Linformer"),
@@ -466,6 +468,23 @@ VERBS = {
         "Exit code 0: nothing found, 3: findings. No file of yours is touched.",
         positional="ROOT...",
         own=(("--out", "folder for check.json and samples.png; by default runs/check-NAME"),),
+    ),
+    "pack": Verb(
+        "vitcli.cli.verbs.pack",
+        "write images and their labels into tar shards, with checksums",
+        (
+            "--out",
+            "--size",
+            "--data",
+            "--data.class_levels",
+            "--data.label_pattern",
+            "--data.follow_links",
+        ),
+        ("vitcli pack photos --out shards", "vitcli pack photos.zip --out shards --size 1GB"),
+        "They are as WebDataset has them; vitcli fit --data ShardsData --data.root shards trains on them.\n"
+        "The same command goes on after an interruption; vitcli check shards compares the checksums.",
+        positional="ROOT",
+        own=(("--out", "folder of the shards"), ("--size", "most bytes of a shard, such as 256MB or 1GB")),
     ),
     "configs": Verb(
         "vitcli.cli.verbs.configs",

@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path: The file to replace.
     """
     sweep(path.parent, path.name)
-    part = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.part")
+    part = part_of(path)
     try:
         yield part
         sync(part)
@@ -42,6 +42,11 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """The temporary name of a file while this process writes it, by which sweep knows whose it was."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.part")
 
 
 def sync(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, final
 import vitcli
 from vitcli.images.index.listing import FileOpener, Listing
 from vitcli.images.source.source import Folder
+from vitcli.names import resolved
 from vitcli.table.listed import Listed, fingerprint
 
 # of the work folder and the journals in it
@@ -86,7 +87,7 @@ def depends_on_images(
     left_out = "\0".join(sorted(quarantined)).encode("utf-8", "surrogateescape")
     where = [*roots, listing.open.source.root] if isinstance(listing.open, FileOpener) else roots
     return {
-        "data.root": [*kind, *(str(Path(root).resolve()) if root else "" for root in where)],
+        "data.root": [*kind, *(resolved(root) if root else "" for root in where)],
         "images": listing.mark,
         "data.max_pixels": max_pixels,
         "data.quarantine": hashlib.sha256(left_out).hexdigest() if left_out else "",

@@ -16,6 +16,7 @@ from vitcli.evaluate.origin import VERBS, Origin, trained_on
 from vitcli.evaluate.scored import Scored
 from vitcli.machine.bounded_json import read_json
 from vitcli.machine.bounded_yaml import read_yaml
+from vitcli.names import resolved
 from vitcli.report.curves import Curves, read_curves
 from vitcli.report.pictures import Open, beside, lying_in, pictures_of, section
 from vitcli.run import Run
@@ -147,7 +148,7 @@ def _checked(run: Run, root: str) -> tuple[tuple[str, str], ...]:
     file = run.folder.parent / f"check-{Path(root).stem}" / "check.json"
     try:
         told = read_json(file)
-        if not root or Path(told["root"]).resolve() != Path(root).resolve():
+        if not root or resolved(str(told["root"])) != resolved(root):
             return ()
         return tuple((str(one["kind"]), str(one["what"])) for one in [*told["findings"], *told["notes"]])
     except (OSError, ValueError, LookupError, TypeError):

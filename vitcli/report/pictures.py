@@ -17,10 +17,13 @@ from vitcli.images.decode import jpeg
 from vitcli.images.decode.encoded import EncodedPicture, orientation, strict
 from vitcli.images.decode.picture import Picture, UnreadableImage
 from vitcli.images.source.archive import ARCHIVES, open_source
+from vitcli.images.source.remote.options import REMOTE, Remote
 from vitcli.images.source.source import Folder, Source
+from vitcli.images.source.tables.found import tables_of
 from vitcli.machine.threads import cores
-from vitcli.names import at_home, extension
+from vitcli.names import at_home, extension, is_url
 from vitcli.preprocess import Region
+from vitcli.run import CACHE, RunOptions
 
 # pixels of the longer side; on a page a thumbnail is at most 112 wide
 SIDE = 144
@@ -140,25 +143,31 @@ def pictures_of(config: Mapping[str, Any], also: str = "") -> Open | None:
     if kind == "ShapesData":
         return _drawn(options, section(section(config, "model"), "net").get("image_size"))
     root = options.get("root")
-    if isinstance(root, list) or (isinstance(root, str) and set(root) & set("*?[") and not Path(root).exists()):
+    if kind == "ParquetData" and isinstance(root, str):
+        return _in_tables(root, options)
+    is_far = isinstance(root, str) and is_url(root)
+    if isinstance(root, list) or (
+        isinstance(root, str) and not is_far and set(root) & set("*?[") and not Path(root).exists()
+    ):
         # of several, and of a pattern, paths are written as they were named
         return beside(Path())
     for place in (_place(kind, options) if isinstance(root, str) else "", also):
-        if place and Path(place).exists():
+        if place and (is_url(place) or Path(place).exists()):
             try:
-                return lying_in(place, follow_links=bool(options.get("follow_links")))
+                remote = Remote(**section(options, "remote"))
+                return lying_in(place, follow_links=bool(options.get("follow_links")), remote=remote)
             except UserError:
                 continue
     return None
 
 
-def lying_in(place: str, *, follow_links: bool = False) -> Open:
-    """What opens the pictures in a folder or an archive by their paths in it.
+def lying_in(place: str, *, follow_links: bool = False, remote: Remote = REMOTE) -> Open:
+    """What opens the pictures in a folder or an archive, on a disk or in a store, by their paths in it.
 
     Raises:
         UserError: It is neither, or damaged.
     """
-    source: Source = open_source(place, follow_links)
+    source: Source = open_source(place, follow_links, remote=remote)
 
     def opens(path: str) -> Picture:
         return EncodedPicture(source.read(path), MOST_PIXELS)
@@ -180,13 +189,27 @@ def beside(table: Path) -> Open:
 def _place(kind: str, options: Mapping[str, Any]) -> str:
     """The folder or archive below which the paths of a layout of images are."""
     root = at_home(str(options["root"]))
-    above = str(Path(root).parent)
+    above = root.rpartition("/")[0] if is_url(root) else str(Path(root).parent)
     if kind == "ManifestData":
         return at_home(str(options["folder"])) if options.get("folder") else above
     if kind == "CatsDogsData" and (zipped := Path(root, TRAIN_ZIP)).is_file():
         return str(zipped)
     # one image, or a list of them, lies in the folder that the paths are from
     return above if Path(root).is_file() and extension(root) not in ARCHIVES else root
+
+
+def _in_tables(root: str, options: Mapping[str, Any]) -> Open | None:
+    """What opens the images in the rows of tables; None where they are gone."""
+    kept = options.get("cache_dir") or Path(RunOptions().dir, CACHE)
+    try:
+        source = tables_of(at_home(root), options.get("image_column"), Path(at_home(str(kept))))
+    except UserError:
+        return None
+
+    def opens(path: str) -> Picture:
+        return EncodedPicture(source.read(path), MOST_PIXELS)
+
+    return opens
 
 
 def _drawn(options: Mapping[str, Any], size: Any) -> Open | None:

@@ -18,12 +18,13 @@ TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 MOST_ROWS_A_BYTE = 64
 
 
-def read_table(file: str, key: str) -> Iterator[Record]:
+def read_table(file: str, key: str, shown: str = "") -> Iterator[Record]:
     """The rows of a table by the names of their columns.
 
     Args:
         file: The table.
         key: The setting that names it, for messages, such as data.root.
+        shown: What is named in messages in place of the file; empty for itself.
 
     Raises:
         DataError: There is no such file, or it is no such table.
@@ -32,16 +33,17 @@ def read_table(file: str, key: str) -> Iterator[Record]:
         ".csv": lambda file: _csv(file, ","), ".tsv": lambda file: _csv(file, "\t"), ".jsonl": _json_lines,
         ".parquet": _parquet, ".txt": _paths,
     }  # fmt: skip
+    shown = shown or file
     reader = readers.get(extension(file))
     if reader is None:
-        raise DataError(f"{key} {file}: is no table by its extension; {', '.join(readers)} are read")
+        raise DataError(f"{key} {shown}: is no table by its extension; {', '.join(readers)} are read")
     if not os.path.isfile(file):
-        raise DataError(f"{key} {file}: no such file; check the path (now in {os.getcwd()})")
+        raise DataError(f"{key} {shown}: no such file; check the path (now in {os.getcwd()})")
     try:
         yield from reader(file)
     except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{key} {file}: cannot be read as {extension(file)} ({reason}); correct it") from error
+        raise DataError(f"{key} {shown}: cannot be read as {extension(file)} ({reason}); correct it") from error
 
 
 def _csv(file: str, delimiter: str) -> Iterator[Record]:

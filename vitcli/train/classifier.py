@@ -28,6 +28,7 @@ from vitcli.train.ema import WeightAverage, trained
 from vitcli.train.metrics import collection, mean_loss, never_right, record
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
 from vitcli.train.run_length import run_length
+from vitcli.train.sharding.strategy import FSDP2
 from vitcli.train.teacher import Teacher
 from vitcli.weights.checkpoint import read_checkpoint
 
@@ -221,9 +222,14 @@ class Classifier(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Have the net compiled, where that was asked for; the trainer knows by now what it will run on."""
-        if self.compiles:
+        if self.compiles and not isinstance(self.trainer.strategy, FSDP2):
             # for one batch size only: code for any batch size is slower, and would replace it
             self.net.compile(mode="reduce-overhead" if is_graphed(self.trainer) else None, dynamic=False)
+
+    def configure_model(self) -> None:
+        """Split the net over the processes, where that was asked for."""
+        if isinstance(self.trainer.strategy, FSDP2):
+            self.trainer.strategy.split(self)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss of a batch; metrics of the augmented images go to ``train/``."""
@@ -292,7 +298,11 @@ class Classifier(pl.LightningModule):
             checkpoint["state_dict"] = trained(checkpoint)
 
     def _answers(self, batch: Batch) -> Answers:
-        return answer(self.net, self.preprocess, batch["image"], self.asked, forward=self)
+        images = batch["image"]
+        if not len(images) and isinstance(self.trainer.strategy, FSDP2):
+            # the other processes gather their weights from this one all the same
+            self.trainer.strategy.run_along(self, 1 if self.asked.tta == "none" else 2)
+        return answer(self.net, self.preprocess, images, self.asked, forward=self)
 
     def learn(self, batch: Batch) -> Learnt:
         """The logits of a training batch, which is not empty, and its loss, with the teacher's part if there is one."""

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.train.sharding.local import local, split_like
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -68,6 +69,8 @@ class WeightAverage(Callback):
         # of each weight: its names in the state dict, several where layers share it
         self._names: list[list[str]] = []
         self._averages: list[Tensor] = []
+        # the part of each that this process holds
+        self._here: list[Tensor] = []
         # the weights themselves, while the net holds the average
         self._kept: list[Tensor] | None = None
         self._restored: Mapping[str, Tensor] = {}
@@ -90,10 +93,12 @@ class WeightAverage(Callback):
         self._weights, self._names = list(named), list(named.values())
         self._averages = []
         for weight, names in named.items():
-            begun = self._restored.get(names[0], weight.detach())
+            begun = split_like(self._restored.get(names[0], weight.detach()), weight)
             # in half precision a step towards the weights would be lost in rounding
             exact = torch.promote_types(weight.dtype, torch.float32)
             self._averages.append(begun.to(weight.device, exact, copy=True))
+        # each process averages the part that it holds
+        self._here = [local(average) for average in self._averages]
         self._restored = {}
         for optimizer in trainer.optimizers:
             # called once a step, also of several batches, and not where a scaler of gradients leaves a step out
@@ -139,8 +144,8 @@ class WeightAverage(Callback):
         share = (1 - self.decay) / (1 - self.decay**self.updates)
         with torch.no_grad():
             # of float32 these are the weights, and no copies
-            weights = [weight.to(one.dtype) for weight, one in zip(self._weights, self._averages, strict=True)]
-            torch._foreach_lerp_(self._averages, weights, share)
+            weights = [local(weight).to(one.dtype) for weight, one in zip(self._weights, self._here, strict=True)]
+            torch._foreach_lerp_(self._here, weights, share)
 
     def _back(self) -> None:
         if self._kept is not None:
@@ -201,7 +206,7 @@ def changes(checkpoint: Mapping[str, Any], options: EmaOptions) -> list[str]:
 
 def _put(into: Sequence[Tensor], values: list[Tensor]) -> None:
     with torch.no_grad():
-        torch._foreach_copy_(list(into), values)
+        torch._foreach_copy_([local(one) for one in into], [local(one) for one in values])
 
 
 def _are_alike(weight: Any, average: Any) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
 from vitcli.net.kernels.dense import has_bfloat16
+from vitcli.train.sharding.local import is_split, joined, local, split_like, whole
 
 if TYPE_CHECKING:
     from torch.optim import AdamW
@@ -31,6 +32,9 @@ class Muon(torch.optim.Optimizer):
     Scalable for LLM Training", 2.2), so that learning rate and weight decay are those of AdamW. The numbers are those
     of torch.optim.Muon with ``match_rms_adamw``, but all matrices of a shape are multiplied at once. It holds one
     running average of a matrix, where AdamW holds two.
+
+    Of a matrix that is split over processes (fsdp2), each process gathers the average and computes the whole step, of
+    which it takes its part: the step of one process, at a cost that more processes do not lower.
 
     Args:
         groups: Parameter groups, each with ``muon``, ``lr`` and ``weight_decay``; weights of convolutions count as
@@ -59,20 +63,31 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _step_matrices(self, group: dict[str, Any]) -> None:
-        alike: dict[torch.Size, list[Tensor]] = {}
-        for parameter in group["params"]:
+        alike: dict[Any, list[Tensor]] = {}
+        for number, parameter in enumerate(group["params"]):
             if parameter.grad is not None:
-                alike.setdefault(parameter.flatten(1).shape, []).append(parameter)
-        for shape, parameters in alike.items():
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            averages = [self._average(parameter) for parameter in parameters]
+                # of those that are split, one after the other is gathered, and no more
+                key = (parameter.shape[0], parameter.shape[1:].numel(), number if is_split(parameter) else 0)
+                alike.setdefault(key, []).append(parameter)
+        for (rows, columns, _), split in alike.items():
+            parameters = [local(parameter) for parameter in split]
+            gradients = [local(parameter.grad) for parameter in split if parameter.grad is not None]
+            averages = [local(self._average(parameter)) for parameter in split]
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
             # Nesterov's: a step ahead of the average
             ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
-            directions = orthogonal(torch.stack([one.flatten(1) for one in ahead]))
+            directions = self._directions(split, ahead)
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
             updates = [one.view_as(parameter) for one, parameter in zip(directions, parameters, strict=True)]
-            torch._foreach_add_(parameters, updates, alpha=-group["lr"] * RMS * math.sqrt(max(shape)))
+            torch._foreach_add_(parameters, updates, alpha=-group["lr"] * RMS * math.sqrt(max(rows, columns)))
+
+    def _directions(self, parameters: list[Tensor], ahead: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The step of each parameter, or of the part of it that is here: each process computes that of the whole."""
+        if not is_split(parameters[0]):
+            return list(orthogonal(torch.stack([one.flatten(1) for one in ahead])))
+        gathered = whole(joined(ahead[0], parameters[0]))
+        direction = orthogonal(gathered.flatten(1)[None])[0].view_as(gathered)
+        return [local(split_like(direction, parameters[0]))]
 
     def _average(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]

@@ -8,12 +8,11 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.weights.container import check_container
 from vitcli.weights.contract import check_contract
 from vitcli.weights.seal import is_intact
+from vitcli.weights.shards import check_shards, filled, read_rest
 
 # what torch raises for a file of other bytes than it has written
 DAMAGES = (
@@ -22,14 +21,19 @@ DAMAGES = (
 )  # fmt: skip
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str], *, to_go_on: bool = False) -> dict[str, Any]:
     """The content of a checkpoint that fit has written; tensors are mapped from the file, not copied.
+
+    One in shards (``weights.shards``) is read too. Its weights are put together in memory, and of the moments, which
+    none but a training needs, the shapes alone are there.
 
     Only tensors and plain values are accepted (``weights_only``): a file with code in it is refused, and
     nothing is imported or run because a checkpoint says so.
 
     Args:
         path: A ``.ckpt`` file.
+        to_go_on: Whether it is only looked at by a training, which then reads its part of the tensors: of one in
+            shards, the weights are shapes too.
 
     Raises:
         WeightsError: No such file, cut short, damaged, not a torch file, with code in it, or not written by vitcli.
@@ -44,7 +48,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
                 "the run, or copy the file again"
             )
         check_container(path)
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = read_rest(path)
+        in_shards = check_shards(path, content) if isinstance(content, dict) else 0
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, str(error))) from error
     except DAMAGES as error:
@@ -56,11 +61,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"
         )
     try:
-        wrong = check_contract(content, path.stat().st_size)
+        wrong = check_contract(content, path.stat().st_size + in_shards)
     except ConfigError as error:
         raise WeightsError(f"--ckpt_path {path}: {error}; use a checkpoint written by vitcli") from error
     if wrong:
         raise WeightsError(f"--ckpt_path {path}: {wrong}, so it is not opened; use a checkpoint written by vitcli")
+    if in_shards and not to_go_on:
+        try:
+            return filled(path, content, "state_dict")
+        except ValueError as error:
+            raise WeightsError(f"--ckpt_path {path}: {error}; use another checkpoint of the run") from error
     return content
 
 

@@ -64,6 +64,28 @@ def test_two_processes_see_the_global_batches_of_one() -> None:
     assert joined == [key.spots for key in alone]
 
 
+@pytest.mark.parametrize("count", [5, 22, 24, 48, 61])
+@pytest.mark.parametrize(("world", "summed"), [(1, 4), (2, 2), (4, 1)])
+def test_fewer_processes_that_sum_up_more_batches_step_over_the_same_shares(
+    count: int, world: int, summed: int
+) -> None:
+    order = training_order(labels(count), seed=0, epoch=2)
+
+    def dealt(world: int, summed: int) -> list[list[Spot]]:
+        ranks = [
+            training_batches(order, epoch=2, batch_size=4, rank=rank, world=world, summed=summed)
+            for rank in range(world)
+        ]
+        return [key.spots for batch in zip(*ranks, strict=True) for key in batch]
+
+    shares = dealt(world, summed)
+    assert shares == dealt(1, 4)
+    assert all(len({len(share) for share in shares[step : step + 4]}) == 1 for step in range(0, len(shares), 4))
+    seen = [spot.position for share in shares for spot in share]
+    assert set(seen) == set(range(count))
+    assert len(seen) - count < 4
+
+
 def test_a_balanced_epoch_shows_as_many_of_each_class_and_is_about_as_long() -> None:
     unequal = labels(40, 2, 8)
     order = balanced(unequal, seed=0, epoch=0)
@@ -141,3 +163,22 @@ def test_all_processes_have_as_much_left_to_do_though_one_has_done_more():
     done[::2] = True
     shares = [evaluation_batches(1000, batch_size=10, rank=rank, world=2, done=done) for rank in (0, 1)]
     assert [len(share) for share in shares] == [25, 25]
+
+
+def test_a_hundred_processes_show_each_sample_exactly_once_an_epoch() -> None:
+    count, world, batch_size = 50_003, 100, 16
+    orders = [training_order(labels(count), seed=3, epoch=7) for _ in range(2)]
+    shown = [
+        # what each process computes by itself
+        training_batches(orders[rank % 2], epoch=7, batch_size=batch_size, rank=rank, world=world)
+        for rank in range(world)
+    ]
+    assert {len(plan) for plan in shown} == {-(-count // (world * batch_size))}
+    times = np.zeros(count, dtype=np.int64)
+    for plan in shown:
+        for key in plan:
+            np.add.at(times, [spot.position for spot in key.spots], 1)
+    # but for the few with which the last step is filled up, as all processes step together
+    assert times.min() == 1
+    assert sorted(np.flatnonzero(times != 1)) == sorted(orders[0].positions[: -count % world])
+    assert sorted(i for rank in range(world) for i in evaluation_order(count, rank, world)) == list(range(count))

@@ -59,6 +59,13 @@ class SaveAfter(Callback):
             trainer.save_checkpoint(self.file)
 
 
+class Recount(Callback):
+    """Has a checkpoint count the batches of this run, as ExactResume does for a classifier."""
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        trainer.datamodule.recount(checkpoint["loops"]["fit_loop"])  # type: ignore[attr-defined]
+
+
 class SaveAtEpochEnd(Callback):
     """Saves when an epoch ends, before or after its validation."""
 
@@ -72,7 +79,7 @@ class SaveAtEpochEnd(Callback):
             trainer.save_checkpoint(self.file)
 
 
-def run(num_workers: int = 0, resume: Path | None = None, **options: Any) -> Toy:
+def run(num_workers: int = 0, resume: Path | None = None, batch_size: int = 4, **options: Any) -> Toy:
     """One training of 3 epochs of 4 batches, the last of them smaller."""
     data = ShapesData(
         train=14,
@@ -80,7 +87,7 @@ def run(num_workers: int = 0, resume: Path | None = None, **options: Any) -> Toy
         test=4,
         preprocess=Preprocess(size=(8, 8)),
         augment=Augment(colour=0.2),
-        batch_size=4,
+        batch_size=batch_size,
         num_workers=num_workers,
     )
     toy = Toy()
@@ -146,10 +153,29 @@ def test_validation_within_an_epoch_does_not_disturb_resuming(straight: Seen, tm
     assert stopped + run(resume=file, val_check_interval=2).seen == straight
 
 
-def test_accumulated_steps_are_resumed_at_the_right_batch(straight: Seen, tmp_path: Path) -> None:
+def test_accumulated_steps_are_resumed_at_the_right_batch(tmp_path: Path) -> None:
     file = tmp_path / "step.ckpt"
     stopped = run(max_steps=3, accumulate_grad_batches=2, callbacks=[SaveAfter(3, file)]).seen
-    assert stopped + run(resume=file, accumulate_grad_batches=2).seen == straight
+    assert stopped + run(resume=file, accumulate_grad_batches=2).seen == run(accumulate_grad_batches=2).seen
+
+
+@pytest.mark.parametrize("step", range(1, BATCHES * EPOCHS))
+def test_steps_of_other_batches_with_as_many_images_go_on_with_the_next_one(
+    straight: Seen, tmp_path: Path, step: int
+) -> None:
+    # as half as many processes would, which sum up twice as many batches
+    file = tmp_path / "step.ckpt"
+    stopped = run(max_steps=step, batch_size=2, accumulate_grad_batches=2, callbacks=[SaveAfter(step, file)]).seen
+    halves = zip(stopped[::2], stopped[1::2], strict=True)
+    joined = [(epoch, one + other, first + second) for (epoch, one, first), (_, other, second) in halves]
+    assert joined + run(resume=file, callbacks=[Recount()]).seen == straight
+
+
+def test_steps_of_more_images_are_not_gone_on_with_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    file = tmp_path / "step.ckpt"
+    run(max_steps=2, accumulate_grad_batches=1, callbacks=[SaveAfter(2, file)])
+    with pytest.raises(ConfigError, match=r"^trainer\.accumulate_grad_batches 2: was 1 when .*; go on with those"):
+        run(resume=file, accumulate_grad_batches=2)
 
 
 @pytest.mark.parametrize("share", [1, 2, 1.0])

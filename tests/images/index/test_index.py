@@ -15,8 +15,8 @@ import pytest
 from vitcli.data.layouts.folder import FolderData
 from vitcli.images.index.facts import SOUND, UNKNOWN, UNREADABLE, Facts
 from vitcli.images.index.index import Index, index_file, scan
-from vitcli.images.index.paths import Paths
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.paths import Paths
 from vitcli.images.source.source import Folder
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 

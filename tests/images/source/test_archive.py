@@ -112,7 +112,7 @@ def test_links_bombs_and_secrets_in_an_archive_are_counted_and_not_read(
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         opened.addfile(member)
     assert found_in(tmp_path / "link.tar") == ([], {"link": 1})
-    monkeypatch.setattr("vitcli.images.source.archive.MOST_BYTES", 500)
+    monkeypatch.setattr("vitcli.images.source.inner.MOST_BYTES", 500)
     write_tar(tmp_path / "large.tar", {"a/0.jpg": bytes(501)})
     assert found_in(tmp_path / "large.tar")[0] == []
 

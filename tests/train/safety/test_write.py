@@ -108,7 +108,9 @@ def test_best_and_last_of_the_same_moment_are_written_from_one_copy_in_memory(
 ):
     taken = []
     take = checkpoint_files.snapshot
-    monkeypatch.setattr(checkpoint_files, "snapshot", lambda held: taken.append(held.keys()) or take(held))
+    monkeypatch.setattr(
+        checkpoint_files, "snapshot", lambda held, *more: taken.append(held.keys()) or take(held, *more)
+    )
     files = CheckpointFiles()
     best, last = tmp_path / "kept" / "best.ckpt", tmp_path / "kept" / "last.ckpt"
     for step in (1, 2):

@@ -129,8 +129,8 @@ def test_the_search_changes_no_bit_of_the_run() -> None:
         ),
         (["check", "photos", "--data.batch_size", "auto"], "data.batch_size auto: is searched for by vitcli fit alone"),
         (
-            ["fit", "--data.root", "photos", "--data.global_batch", "64"],
-            "data.global_batch 64: acts beside data.batch_size auto only",
+            ["fit", "--data.root", "photos", "--data.global_batch", "64", "--trainer.accumulate_grad_batches", "2"],
+            "trainer.accumulate_grad_batches 2: follows from data.global_batch 64",
         ),
         (
             [

@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jsonargparse import ArgumentParser
 
 from vitcli.about import About, changed_settings
 from vitcli.cli.versions import versions
+from vitcli.names import absolute
 from vitcli.net.counts import parameters
 from vitcli.train.output.pace import Pace
 
@@ -74,7 +74,7 @@ def about(
         peak_device_memory_bytes=pace.peak_device_memory_bytes,
         notices=tuple(data.notices),
         counts={split: _counts(data, model.classes, split) for split in ("train", "val")},
-        images=str(Path(root).absolute()) if isinstance(root, str) else "",
+        images=absolute(root) if isinstance(root, str) else "",
         changed=changed_settings(config, with_class_defaults(config, plain_defaults(parser))),
     )
 

@@ -106,7 +106,7 @@ def score_best(trainer: pl.Trainer, model: Classifier, data: ImageData, best: Ma
         data: Its images.
         best: Content of the checkpoint.
     """
-    model.load_state_dict(best["state_dict"])
+    trainer.strategy.load_model_state_dict(best)
     loggers, trainer.loggers = trainer.loggers, []
     try:
         trainer.validate(model, data, verbose=False)

@@ -40,7 +40,9 @@ def take_found(verb: str, config: Namespace, bases: Sequence[Mapping[str, Any]])
         elif verb != "fit":
             raise ConfigError(f"{key} auto: is searched for by fit alone; give a number")
     together = config.get("data.init_args.global_batch")
-    if config.get(PLACES["data.batch_size"]) == AUTO and together is not None and config.get(SUMMED) != 1:
+    # what an earlier start has found stands in the run's own config
+    usual = {1, *(setting_at(base, SUMMED) for base in bases)}
+    if together is not None and config.get(SUMMED) not in usual:
         raise ConfigError(
             f"{SUMMED} {config.get(SUMMED)}: follows from data.global_batch {together}; leave one of them out"
         )

@@ -26,12 +26,14 @@ from vitcli.cli.trainer.asking import settle
 from vitcli.cli.trainer.auto import is_auto, record, take_found
 from vitcli.cli.trainer.config_file import load_config
 from vitcli.cli.trainer.conflicts import changed, honour, repeated
+from vitcli.cli.trainer.dealing import changed_step, deal_out
 from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
 from vitcli.cli.trainer.hold import held
 from vitcli.cli.trainer.left_out import left_out_lines, show_images
 from vitcli.cli.trainer.quiet import in_our_words
 from vitcli.cli.trainer.resume import check_own, find_start
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, logger_names, take_wandb, trainer_settings
+from vitcli.cli.trainer.splitting import split_line, splitting
 from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unwritten import unwritten_is_told
 from vitcli.cli.trainer.whole_help import HelpAll
@@ -59,6 +61,7 @@ from vitcli.train.output.predictions import PredictionWriter
 from vitcli.train.output.wandb_log import PatientWandbLogger, wandb_logger
 from vitcli.train.probe.options import ProbeOptions
 from vitcli.train.probe.probe import Probe
+from vitcli.train.safety.alike import Alike
 from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.exact import ExactResume
 from vitcli.train.safety.finite_scores import FiniteScores
@@ -71,6 +74,7 @@ from vitcli.train.safety.signals import Stops
 from vitcli.train.safety.spare import Spare
 from vitcli.train.safety.timed import Timed
 from vitcli.train.safety.write import CheckpointFiles
+from vitcli.train.sharding.even import EvenForwards
 from vitcli.train.sizes.advice import explained
 from vitcli.train.sizes.finder import FindSizes
 from vitcli.train.stop import Stop, StopOptions
@@ -217,8 +221,11 @@ class Cli(LightningCLI):
         self.sizes = FindSizes(batch_size, rate, self._record)
         self.probe = Probe(self.config_init.probe if self.checkpoint is None else ProbeOptions(), self._record)
         self.probe.check(self.model.net)
-        own: list[Callback] = [Monitors(), self.accepted, self.probe, self.sizes, Unreadable(), EpochLines()]
+        step = f"{self.checkpoint.name}, step {self.saved['global_step']}" if self.checkpoint is not None else ""
+        own: list[Callback] = [Alike(step), Monitors(), self.accepted, self.probe, self.sizes]
+        own += [Unreadable(), EpochLines()]
         if self.verb == "fit":
+            own.insert(0, EvenForwards())
             own += [NonFinite(self.config_init.run.on_nan, self.config_init.run.max_skipped), FiniteScores()]
         self.pace = Pace()
         self.exact = ExactResume()
@@ -226,6 +233,7 @@ class Cli(LightningCLI):
         # last, so that all that look at the net when a validation begins see the weights themselves
         own += self._averaged() if self.verb == "fit" else []
         settings = trainer_settings(self.config_init.trainer, self.model.net, self.arguments.run.dir, own)
+        settings |= splitting(self.verb, self.config_init.trainer)
         if self.verb == "predict" and (names := logger_names(self.config.trainer)):
             self.told.append(f"trainer.logger {', '.join(names)}: predict reaches no score that it could log")
         self.told += in_our_words(self.config.trainer)
@@ -238,6 +246,10 @@ class Cli(LightningCLI):
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": own}
         self.trainer = self.instantiate_trainer(logger=False, **settings)
         take_over(self.trainer, self.ranks)
+        if self.verb == "fit":
+            self.told += split_line(self.trainer, self.model)
+            self.told += deal_out(self.trainer, self.datamodule)
+            self.told += changed_step(self.trainer, self.datamodule, self.saved)
         if self.continued is not None:
             self.datamodule.kept_division = self.continued.division
         if is_first():

@@ -57,6 +57,11 @@ SILENCED = (
         "torch.optim.lr_scheduler",
         "with precision 16-mixed the first steps only look for a scale; the warm-up is shorter by as many",
     ),
+    Silenced(
+        ".*FSDP2-wrapped module .* returned a view tensor",
+        "torch.distributed.fsdp._fully_shard._fsdp_state",
+        "of what a block or the net returns, nothing is changed in place",
+    ),
 )
 
 

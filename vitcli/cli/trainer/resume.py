@@ -185,7 +185,7 @@ def _newest(arguments: Arguments, folder: Path, typed: str) -> Start:
 
 def _read(arguments: Arguments, path: Path) -> Start:
     version = _version(path)
-    saved = read_checkpoint(path)
+    saved = read_checkpoint(path, to_go_on=arguments.verb == "fit" and not arguments.only_asks)
     if arguments.verb == "fit" and not arguments.only_asks:
         check_resumable(saved, path)
     return Start(arguments, path, saved, run_of(path), version=version)

@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, ProgressBar, Timer, WeightAveraging
 from torch import nn
 
+from vitcli.cli.trainer.launched import as_launched
 from vitcli.errors import ConfigError
 from vitcli.net.kernels.dense import has_bfloat16
 from vitcli.train.output.console import LossBar
@@ -93,6 +94,7 @@ def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Ca
         # the same bar everywhere; Lightning takes another one where rich happens to be installed
         own.append(LossBar())
     settings: dict[str, Any] = {"default_root_dir": trainer.default_root_dir or root, "enable_progress_bar": shown}
+    settings |= as_launched(trainer)
     if trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
         settings["max_epochs"] = DEFAULT_EPOCHS
     if is_slower_mixed(trainer):

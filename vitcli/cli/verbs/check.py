@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 import vitcli
 from vitcli.cli.exit import DONE, FINDINGS, ended
-from vitcli.cli.idle import refuse_idle, refuse_unused
-from vitcli.cli.parser_errors import known, one_line
-from vitcli.cli.words import in_front, split_off
+from vitcli.cli.idle import refuse_unused
+from vitcli.cli.parser_errors import known
+from vitcli.cli.verbs.layout import parsed
 from vitcli.data import ImageData, UnlabelledData
-from vitcli.data.layouts.guess import guess
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.sheet import write_sheet
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.check.findings import examine
 from vitcli.images.check.health import Finding, Health
 from vitcli.images.index.quarantine import write_quarantine
-from vitcli.images.source.pattern import is_pattern
-from vitcli.images.source.roots import as_one
+from vitcli.images.source.shards.shards import Shards
 from vitcli.machine.atomic import write_json
-from vitcli.names import at_home, counted, printable
+from vitcli.names import at_home, counted, is_url, printable
 from vitcli.run import RunOptions
 
-ROOT, LAYOUT = "--data.root", "--data"
 # of a table on screen, and of a class in a summary, in characters
 WIDTH = 120
 LONGEST = 24
@@ -50,13 +45,13 @@ def run(verb: str, words: Sequence[str]) -> int:
 
 
 def _check(words: Sequence[str]) -> int:
-    config = _parse(words)
+    config = parsed("check", words, _parser())
     data: ImageData = config.data
     if not isinstance(data, LabelledFiles | UnlabelledData):
         raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
-    root = Path(data.root)
+    root = data.root
     quarantine = at_home(config.quarantine) if config.quarantine else None
-    name = (root.stem or "here") if root.exists() else "several"
+    name = (Path(root).stem or "here") if is_url(root) or Path(root).exists() else "several"
     out = Path(at_home(config.out)) if config.out else Path(RunOptions().dir) / f"check-{name}"
     white = config.model.preprocess.white
     if white is not None:
@@ -65,39 +60,21 @@ def _check(words: Sequence[str]) -> int:
     refuse_unused(words, data.unused)
     groups = data.groups if isinstance(data, LabelledFiles) else None
     health = examine(parts, data.source, data.max_pixels, data.preprocess.white, groups)
+    if isinstance(data.source, Shards) and (found := data.source.changed()):
+        what = f"{counted(len(found), 'shard')}, such as {found[0][0]}: {found[0][1]}"
+        health.findings.insert(0, Finding("changed since packing", what, found))
     out.mkdir(parents=True, exist_ok=True)
-    written = [_write_json(out / "check.json", str(root), health)]
+    written = [_write_json(out / "check.json", root, health)]
     if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
         written.append(out / "samples.png")
     if quarantine:
         write_quarantine(quarantine, health.quarantine)
-    lines = [*_told(str(root), health), f"check: {', '.join(map(str, written))}"]
+    lines = [*_told(root, health), f"check: {', '.join(map(str, written))}"]
     if quarantine:
         lines.append(f"quarantine: {quarantine} ({counted(len(health.quarantine), 'image')}), for --data.quarantine")
     # names of files may hold anything
     print("\n".join(map(printable, lines)))
     return FINDINGS if health.findings else DONE
-
-
-def _parse(words: Sequence[str]) -> Any:
-    front = in_front(words)
-    # what decides on the other settings comes first, wherever it was typed
-    told, rest = split_off(words[len(front) :], (ROOT, LAYOUT))
-    roots = [as_one(front)] if len(front) > 1 else front or [value for name, value, _ in told if name == ROOT and value]
-    if not roots:
-        raise ConfigError("ROOT is missing: name a folder of images, a zip or tar of one, or a table that lists them")
-    root = roots[-1]
-    layouts = [value for name, value, _ in told if name == LAYOUT and value]
-    if not layouts:
-        several = len(front) > 1 or is_pattern(at_home(root))
-        layouts = [UnlabelledData.__name__ if several else guess(root)]
-    parser = _parser()
-    try:
-        config: Namespace = parser.parse_args([LAYOUT, layouts[-1], ROOT, root, *rest])
-        refuse_idle("check", words[len(front) :], config)
-        return parser.instantiate_classes(config)
-    except argparse.ArgumentError as error:
-        raise ConfigError(one_line(str(error), parser, words)) from error
 
 
 def _parser() -> ArgumentParser:

@@ -23,7 +23,16 @@ from vitcli.data.batches.order import (
     training_batches,
     training_order,
 )
-from vitcli.data.batches.position import Counted, check_counted, names_and_labels, overfits, position
+from vitcli.data.batches.position import (
+    Counted,
+    accumulated,
+    check_counted,
+    in_other_batches,
+    names_and_labels,
+    overfits,
+    position,
+    summed_up,
+)
 from vitcli.data.batches.samples import Batch, Samples
 from vitcli.errors import ConfigError
 from vitcli.images.decode.encoded import MAX_PIXELS
@@ -48,8 +57,8 @@ class Batches(LightningDataModule, ABC):
         augment: Random augmentation, for training only.
         sampler: Which images an epoch of training shows: shuffle (each once) or balanced (as many of each class).
         batch_size: Images in one batch of one process; auto: the most that fit, which fit finds by trial.
-        global_batch: Beside batch_size auto, how many images a step of the optimizer sees, of all processes and of all
-            batches that it sums up; null: as many as fit.
+        global_batch: How many images a step of the optimizer sees, of all processes and of all batches that it sums up,
+            as many as that takes; batch_size is then the most in one batch. null: a batch of each process.
         num_workers: Processes that read images, for each training process, on all of its cores together; null chooses
             by the machine.
         max_pixels: Larger images are not decoded.
@@ -126,6 +135,11 @@ class Batches(LightningDataModule, ABC):
     def batch_size(self, size: int) -> None:
         self._batch_size = size
 
+    @property
+    def is_auto(self) -> bool:
+        """Whether the batch size is still to be found."""
+        return self._batch_size == "auto"
+
     @abstractmethod
     def listing(self, split: Split) -> Listing:
         """The samples of a split.
@@ -144,7 +158,7 @@ class Batches(LightningDataModule, ABC):
             "files": names_and_labels(listing),
             "overfits": overfits(self.trainer),
             "seed": self.seed,
-            "accumulated": self.trainer.accumulate_grad_batches if self.trainer is not None else 1,
+            "accumulated": accumulated(self.trainer),
         }
 
     def load_state_dict(self, state_dict: Any) -> None:
@@ -152,13 +166,22 @@ class Batches(LightningDataModule, ABC):
         self._counted = state_dict
 
     def check_rest(self) -> None:
-        """Check that an epoch which was left in its middle goes on with the batches that it would have had.
+        """Check that an epoch which was left in its middle goes on with the images that it would have had.
 
         Raises:
             ConfigError: They would be others.
         """
         if self._counted:
             check_counted(self._counted, self.state_dict(), self.batch_size)
+
+    def recount(self, loop: dict[str, Any]) -> None:
+        """Have a checkpoint of an epoch in its middle count the batches of as many processes as there are.
+
+        Args:
+            loop: State of the fit loop in the checkpoint, changed in place.
+        """
+        now = accumulated(self.trainer)
+        in_other_batches(loop, self._counted.get("accumulated", now), now)
 
     def teardown(self, stage: str) -> None:
         """Ends the threads and worker processes of a stage."""
@@ -215,6 +238,7 @@ class Batches(LightningDataModule, ABC):
             augment,
             self.seed,
             rank=self._ranks()[0],
+            world=self._ranks()[1],
             max_pixels=self.max_pixels,
             threads=threads,
         )
@@ -264,10 +288,13 @@ class Batches(LightningDataModule, ABC):
             repeats=repeats,
             same_each_epoch=overfits(self.trainer),
         )
-        return training_batches(order, epoch=epoch, batch_size=self.batch_size, rank=rank, world=world)
+        summed = summed_up(self.trainer)
+        return training_batches(order, epoch=epoch, batch_size=self.batch_size, rank=rank, world=world, summed=summed)
 
     def _training_length(self) -> int:
-        return -(-epoch_length(self.listing("train").labels, self.sampler) // (self.batch_size * self._ranks()[1]))
+        summed = summed_up(self.trainer)
+        of_step = self.batch_size * self._ranks()[1] * summed
+        return -(-epoch_length(self.listing("train").labels, self.sampler) // of_step) * summed
 
     def _evaluation_plan(self, count: int, split: Split) -> Plan:
         rank, world = self._ranks()

@@ -3,28 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from vitcli.data.batches.order import BatchKey, Plan
 from vitcli.data.batches.samples import Batch, Samples
+from vitcli.errors import StoreError
 from vitcli.machine.signals import as_worker
+
+# so many samples of all workers together are asked for before they are wanted, where they lie in a store
+AHEAD = 1024
 
 
 @final
 class _Planned:
-    """Sampler: the batch keys of the coming epoch; worker processes outlive it, as they are sent only keys."""
+    """Sampler: the batch keys of the coming epoch; worker processes outlive it, as they are sent only keys.
 
-    def __init__(self) -> None:
+    Args:
+        workers: How many processes take the batches in turn; 0 is one.
+        is_far: Whether samples lie in a store: each batch then names those that its process will want later on.
+    """
+
+    def __init__(self, workers: int, is_far: bool) -> None:
         self.plan: Plan = []
+        self.workers = max(1, workers)
+        self.is_far = is_far
 
     def __iter__(self) -> Iterator[BatchKey]:
-        return iter(self.plan)
+        return self._looking_ahead() if self.is_far else iter(self.plan)
+
+    def _looking_ahead(self) -> Iterator[BatchKey]:
+        """The keys, each with the samples of a batch some turns later, and the first ones with all up to there."""
+        turns = max(1, AHEAD // (self.workers * max(len(key.spots) for key in self.plan)))
+        for number, key in enumerate(self.plan):
+            last = number + self.workers * turns
+            first = last if number >= self.workers else number
+            coming = self.plan[first : last + 1 : self.workers]
+            yield key._replace(ahead=[spot.position for one in coming for spot in one.spots])
 
     def __len__(self) -> int:
         return len(self.plan)
+
+
+class _Failed(NamedTuple):
+    """What an object store has refused, in place of a batch: a worker's exceptions come with a traceback as text."""
+
+    told: str
+
+
+@final
+class _Guarded(Dataset[Batch | _Failed]):
+    """Dataset of batches, or why there is one no more."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, key: BatchKey) -> Batch | _Failed:
+        try:
+            return self.samples[key]
+        except StoreError as error:
+            return _Failed(str(error))
+
+    def __len__(self) -> int:
+        return len(self.samples)
 
 
 @final
@@ -58,10 +101,10 @@ class Loader:
         self.samples = samples
         self._plan = plan
         self._length = length
-        self._planned = _Planned()
+        self._planned = _Planned(num_workers, samples.is_far)
         # neither batching nor collate: one key is one batch, which the dataset returns whole
-        self._batches: DataLoader[Batch] = DataLoader(
-            samples,
+        self._batches: DataLoader[Batch | _Failed] = DataLoader(
+            _Guarded(samples),
             batch_size=None,
             sampler=_as_sampler(self._planned),
             collate_fn=_as_it_is,
@@ -95,9 +138,16 @@ class Loader:
         """Nothing to restore."""
 
     def __iter__(self) -> Iterator[Batch]:
+        """The batches.
+
+        Raises:
+            StoreError: An object store refuses, or has failed after all retries.
+        """
         self._planned.plan = self._plan()
-        if self._planned.plan:
-            yield from self._batches
+        for batch in self._batches if self._planned.plan else ():
+            if isinstance(batch, _Failed):
+                raise StoreError(batch.told)
+            yield batch
 
 
 def _as_worker(number: int) -> None:

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.data.batches.plan import Batched as Batched
+from vitcli.data.batches.plan import BatchKey as BatchKey
+from vitcli.data.batches.plan import Order as Order
+from vitcli.data.batches.plan import Spot as Spot
+from vitcli.data.batches.plan import copies_of
+
 Sampler = Literal["shuffle", "balanced"]
-
-
-class Spot(NamedTuple):
-    """A sample's place in an epoch.
-
-    Args:
-        position: In the listing.
-        copy: How often it appeared in this epoch before; each copy is augmented anew.
-    """
-
-    position: int
-    copy: int = 0
-
-
-class BatchKey(NamedTuple):
-    """What a batch is made from.
-
-    Args:
-        epoch: From 0.
-        number: Of the batch in its epoch, from 0.
-        spots: Its samples.
-    """
-
-    epoch: int
-    number: int
-    spots: list[Spot]
-
-
-Plan = list[BatchKey]
+Plan = Sequence[BatchKey]
 
 
 def shuffled(count: int, *seeds: int) -> NDArray[np.int64]:
@@ -82,7 +60,7 @@ def training_order(
     sampler: Sampler = "shuffle",
     repeats: int = 1,
     same_each_epoch: bool = False,
-) -> list[Spot]:
+) -> Order:
     """The samples of an epoch in their order.
 
     Args:
@@ -94,20 +72,13 @@ def training_order(
         same_each_epoch: Whether every epoch has the order of the first one, so that its first batches are the same.
     """
     if not len(labels):
-        return []
+        return Order(np.zeros(0, dtype=np.int64))
     if same_each_epoch:
         epoch = 0
     order = balanced(labels, seed, epoch) if sampler == "balanced" else shuffled(len(labels), seed, epoch)
     if repeats > 1:
         order = np.repeat(order[: -(-len(order) // repeats)], repeats)[: len(order)]
-    if sampler == "shuffle" and repeats == 1:
-        return [Spot(position) for position in order.tolist()]
-    seen: Counter[int] = Counter()
-    spots = []
-    for position in order.tolist():
-        spots.append(Spot(position, seen[position]))
-        seen[position] += 1
-    return spots
+    return Order(order, None if sampler == "shuffle" and repeats == 1 else copies_of(order))
 
 
 def epoch_length(labels: NDArray[np.int64], sampler: Sampler = "shuffle") -> int:
@@ -118,12 +89,15 @@ def epoch_length(labels: NDArray[np.int64], sampler: Sampler = "shuffle") -> int
     return -(-len(labels) // classes) * classes
 
 
-def training_batches(order: list[Spot], *, epoch: int, batch_size: int, rank: int = 0, world: int = 1) -> Plan:
+def training_batches(
+    order: Order, *, epoch: int, batch_size: int, rank: int = 0, world: int = 1, summed: int = 1
+) -> Plan:
     """The batches of one process in one epoch, equally many for every process and none empty.
 
-    The order is cut into global batches of ``batch_size * world`` samples, and each process takes its own slice of
-    every one: the samples of a step depend on the global batch size alone. The last global batch is filled up to a
-    multiple of ``world`` from the start of the order, because all processes must step together.
+    The order is cut into steps of ``batch_size * world * summed`` samples, each of these into equal shares, and share
+    ``number * world + rank`` is a batch: half as many processes that sum up twice as many batches step over the very
+    same shares. The last step is filled up to a multiple of its shares from the start of the order, because all
+    processes must step together, and a mean of unequal shares would not be that of their samples.
 
     Args:
         order: The samples of the epoch.
@@ -131,15 +105,22 @@ def training_batches(order: list[Spot], *, epoch: int, batch_size: int, rank: in
         batch_size: Samples in the batch of one process.
         rank: This process, from 0.
         world: Number of processes.
+        summed: Batches of a process that make a step of the optimizer.
     """
-    batches = []
-    for number, start in enumerate(range(0, len(order), batch_size * world)):
-        share = order[start : start + batch_size * world]
-        missing = -len(share) % world
-        share = share + [order[i % len(order)] for i in range(missing)]
-        size = len(share) // world
-        batches.append(BatchKey(epoch, number, share[rank * size : (rank + 1) * size]))
-    return batches
+    batches, numbers = [], []
+    shares = world * summed
+    for step, start in enumerate(range(0, len(order), batch_size * shares)):
+        end = min(len(order), start + batch_size * shares)
+        missing = -(end - start) % shares
+        of_step = order[start:end]
+        if missing:
+            of_step = order[np.concatenate([np.arange(start, end), np.arange(missing) % len(order)])]
+        size = len(of_step) // shares
+        for one in range(summed):
+            first = (one * world + rank) * size
+            batches.append(of_step[first : first + size])
+            numbers.append(step * summed + one)
+    return Batched(epoch, batches, numbers)
 
 
 def evaluation_order(count: int, rank: int = 0, world: int = 1) -> range:
@@ -188,6 +169,4 @@ def _cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
 
 
 def _keys(batches: list[NDArray[np.int64]]) -> Plan:
-    return [
-        BatchKey(0, number, [Spot(position) for position in batch.tolist()]) for number, batch in enumerate(batches)
-    ]
+    return Batched(0, [Order(batch) for batch in batches])

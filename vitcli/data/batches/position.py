@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.loops.progress import _ProcessedTracker
 
 from vitcli.errors import ConfigError
@@ -21,7 +22,7 @@ class Counted(TypedDict, total=False):
 
     Args:
         images: How many there are to train on.
-        global_batch: How many of them are in a step of all processes.
+        global_batch: How many of them are in a batch of all processes.
         order: Sampler and repeats, which decide the order of an epoch.
         files: Fingerprint of the images' names and labels.
         overfits: Whether every epoch shows the same batches.
@@ -119,6 +120,38 @@ def left_midway(checkpoint: Mapping[str, Any]) -> bool:
     return bool(epoch.get("processed", 0) < epoch.get("started", 0) and done)
 
 
+def in_other_batches(loop: dict[str, Any], then: int, now: int) -> None:
+    """Have a checkpoint of an epoch in its middle count the batches that it would have done, were a step of others.
+
+    It lies on the boundary of a step, and a step sees as many images, so that the steps done are the same.
+
+    Args:
+        loop: State of the fit loop in the checkpoint, changed in place.
+        then: Batches of a process that made a step when it was written.
+        now: As many as make one.
+    """
+    batches = loop["epoch_loop.batch_progress"]
+    total, current = batches["total"], batches["current"]
+    ready = current["ready"]
+    # what is completed may be one batch behind what is done
+    recounted = {key: ready // then * now - (ready - count) for key, count in current.items()}
+    for key, count in recounted.items():
+        total[key] += count - current[key]
+    current.update(recounted)
+
+
+def accumulated(trainer: pl.Trainer | None) -> int:
+    """Batches of a process that make a step of the optimizer."""
+    return trainer.accumulate_grad_batches if trainer is not None else 1
+
+
+def summed_up(trainer: pl.Trainer | None) -> int:
+    """Batches of a process that make a step in every epoch; 1 where that changes from epoch to epoch."""
+    if trainer is None or any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+        return 1
+    return trainer.accumulate_grad_batches
+
+
 def overfits(trainer: pl.Trainer | None) -> bool:
     """Whether the run is to learn a few batches by heart (``trainer.overfit_batches``): the same ones each epoch."""
     return trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
@@ -144,6 +177,9 @@ def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
         ConfigError: The rest of the epoch would be another.
     """
     remedy = "go on with those, or start from the end of an epoch"
+    if _images_of_step(then, now) == _images_of_step(now, now):
+        # other processes, or smaller batches: the images of each step are the same
+        then = {**then, "global_batch": now["global_batch"], "accumulated": now["accumulated"]}
     for key, setting in (("seed", "seed_everything"), ("accumulated", "trainer.accumulate_grad_batches")):
         if then.get(key, now[key]) != now[key]:  # type: ignore[literal-required]
             raise ConfigError(
@@ -172,3 +208,8 @@ def check_counted(then: Counted, now: Counted, batch_size: int) -> None:
             "data: the training images have other names or labels than those with which the checkpoint was written in "
             f"the middle of an epoch; {remedy}"
         )
+
+
+def _images_of_step(counted: Counted, default: Counted) -> int:
+    together = counted.get("global_batch", default["global_batch"])
+    return together * counted.get("accumulated", default["accumulated"])

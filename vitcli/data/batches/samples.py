@@ -19,7 +19,7 @@ from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.images.decode.encoded import MAX_PIXELS, strict
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Rgb, Way
-from vitcli.images.index.listing import Listing
+from vitcli.images.index.listing import FileOpener, Listing
 from vitcli.machine.threads import map_some
 from vitcli.preprocess import Preprocess
 
@@ -85,6 +85,7 @@ class Samples(Dataset[Batch]):
         augment: Random augmentation; None for evaluation.
         seed: Seed of the run.
         rank: This process.
+        world: Number of processes.
         max_pixels: Images of more pixels are not decoded.
         threads: How many pictures are read at once.
     """
@@ -97,6 +98,7 @@ class Samples(Dataset[Batch]):
         seed: int,
         *,
         rank: int = 0,
+        world: int = 1,
         max_pixels: int = MAX_PIXELS,
         threads: int = 1,
     ) -> None:
@@ -105,6 +107,7 @@ class Samples(Dataset[Batch]):
         self.augment = augment
         self.seed = seed
         self.rank = rank
+        self.world = world
         self.max_pixels = max_pixels
         self.threads = threads
         self._way = Way.of(preprocess)
@@ -116,8 +119,16 @@ class Samples(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.listing)
 
+    @property
+    def is_far(self) -> bool:
+        """Whether the pictures lie in an object store."""
+        return isinstance(self.listing.open, FileOpener) and self.listing.open.is_far
+
     def __getitem__(self, key: BatchKey) -> Batch:
         """The batch of a key; in training, the augmentation drawn for it is still to be applied."""
+        opener = self.listing.open
+        if key.ahead and isinstance(opener, FileOpener):
+            opener.ahead(key.ahead)
         # channels last, as decoders write them: separating the channels costs a third of a crop
         image = torch.empty((len(key.spots), *self.preprocess.size, 3), dtype=torch.uint8)
         rows = image.permute(0, 3, 1, 2).numpy()
@@ -144,7 +155,9 @@ class Samples(Dataset[Batch]):
         )
         if self.augment is not None:
             chances = [sample.chance for sample in read if sample.chance is not None]
-            batch["chances"] = gather(chances, digest(self.seed, key.epoch, key.number, self.rank))
+            # by the share of its step, which is another process's where there are fewer
+            share = key.number * self.world + self.rank
+            batch["chances"] = gather(chances, digest(self.seed, key.epoch, share, 0))
         return batch
 
     def look_up(self, epoch: int, spot: Spot) -> Sample | Unreadable:

@@ -10,13 +10,14 @@ from typing import Any, final
 from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.layouts.pets import IMAGES, download_pets
-from vitcli.errors import DataError
+from vitcli.errors import ConfigError, DataError
 from vitcli.images.division.split_folders import find_split_folders
 from vitcli.images.division.splits import Pool, as_rows
 from vitcli.images.index.listing import Listing
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import check_folder
+from vitcli.names import is_url
 
 CLASSES = ("cat", "dog")
 FOLDER_NAMES = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}
@@ -58,6 +59,10 @@ class CatsDogsData(LabelledFiles):
     def __init__(self, root: str, download: bool = False, **options: Any) -> None:
         super().__init__(root, **options)
         self.download = download
+        if download and is_url(self.root):
+            raise ConfigError(
+                f"data.download true: into a folder on a disk only, not {self.root}; name one in data.root"
+            )
 
     @property
     def source(self) -> Source:
@@ -71,7 +76,8 @@ class CatsDogsData(LabelledFiles):
             if self.download:
                 self._source = Folder(self.root, self.follow_links)
             else:
-                self._source = open_source(archive if os.path.isfile(archive) else self.root, self.follow_links)
+                root = archive if os.path.isfile(archive) else self.root
+                self._source = open_source(root, self.follow_links, self.kept_in, self.remote)
         return self._source
 
     def find_classes(self) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ class CatsDogsData(LabelledFiles):
         Raises:
             DataError: There is no such folder or zip.
         """
-        if not self.download and not os.path.isfile(self.root):
+        if not self.download and not is_url(self.root) and not os.path.isfile(self.root):
             check_folder(self.root)
         return CLASSES
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from vitcli.data import CatsDogsData, FolderData, ManifestData, UnlabelledData
+from vitcli.data import CatsDogsData, FolderData, ManifestData, ParquetData, ShardsData, UnlabelledData
 from vitcli.data.layouts.cats_dogs import kind
 from vitcli.errors import DataError
-from vitcli.images.source.archive import open_source
-from vitcli.images.source.walk import IMAGE_EXTENSIONS
+from vitcli.images.source.archive import Tar
+from vitcli.images.source.shards.shards import Shards
+from vitcli.images.source.shards.table import NONE
+from vitcli.images.source.tables.found import holds_images
+from vitcli.images.source.walk import IMAGE_EXTENSIONS, unwanted
 from vitcli.names import at_home, extension
 from vitcli.table.read import TABLES
 
@@ -18,9 +21,17 @@ def guess(root: str) -> str:
         DataError: There is no such root.
     """
     root = at_home(root)
+    if holds_images(root):
+        return ParquetData.__name__
     if extension(root) in TABLES:
         return ManifestData.__name__
-    source, folders = open_source(root), FolderData(root)
+    folders = FolderData(root)
+    source = folders.source
+    if isinstance(source, Shards) and (source.table.codes != NONE).any():
+        return ShardsData.__name__
+    if isinstance(source, Tar) and source.files("", IMAGE_EXTENSIONS)[1][unwanted("x.cls", IMAGE_EXTENSIONS)]:
+        # a single shard
+        return ShardsData.__name__
     # an error where it is not clear which folders are splits: that is for the user to say
     folders.split_folders()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -26,11 +25,12 @@ from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import UNKNOWN, FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
 from vitcli.images.source.archive import open_source
+from vitcli.images.source.remote.options import REMOTE, Remote, unused
 from vitcli.images.source.roots import one_path
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import counted
+from vitcli.names import absolute, counted
 
 
 class LabelledFiles(ImageData, ABC):
@@ -48,6 +48,8 @@ class LabelledFiles(ImageData, ABC):
         group_pattern: A regular expression, searched for in the path below the root or the split's folder, whose group
             1, or else all that it matches, names the group of an image; images of one group are never in two splits.
         follow_links: Whether links are followed, each file and folder that they lead to once.
+        remote: How an object store is read, where the root is an address (``s3://``, ``gs://``, ``az://``,
+            ``https://``, ``hf://``).
         **options: What all image data take.
 
     Raises:
@@ -64,6 +66,7 @@ class LabelledFiles(ImageData, ABC):
         fold: int | None = None,
         group_pattern: str | None = None,
         follow_links: bool = False,
+        remote: Remote = REMOTE,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -75,6 +78,8 @@ class LabelledFiles(ImageData, ABC):
         self.group_pattern = group_pattern
         self._of_group = compiled(group_pattern)
         self.follow_links = follow_links
+        self.remote = remote
+        self.unused |= unused(self.root)
         self._source: Source | None = None
         self._indices: dict[str, Index] = {}
         # what read_pools found, once it was asked
@@ -102,7 +107,7 @@ class LabelledFiles(ImageData, ABC):
             DataError: There is no such folder or archive.
         """
         if self._source is None:
-            self._source = open_source(self.root, self.follow_links)
+            self._source = open_source(self.root, self.follow_links, self.kept_in, self.remote)
         return self._source
 
     @property
@@ -115,7 +120,7 @@ class LabelledFiles(ImageData, ABC):
     @property
     def place(self) -> str:
         """Where the images come from, in a word."""
-        return os.path.abspath(self.root)
+        return absolute(self.root)
 
     def index(self, inside: str = "") -> Index:
         """The images below a folder of the source, scanned once.

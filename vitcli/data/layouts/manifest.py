@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
@@ -18,7 +20,7 @@ from vitcli.images.index.listing import Listing
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.names import at_home, counted, natural_order
+from vitcli.names import absolute, at_home, counted, extension, is_url, natural_order
 from vitcli.table.read import Record, read_table
 
 SPLIT = "split"
@@ -62,6 +64,8 @@ class ManifestData(LabelledFiles):
     ) -> None:
         super().__init__(root, **options)
         self.folder = None if folder is None else at_home(folder)
+        if folder is not None and is_url(folder):
+            self.unused = {key: why for key, why in self.unused.items() if not key.startswith("data.remote.")}
         self.path_column = path_column
         self.label_column = label_column
         self.split_column = split_column
@@ -85,8 +89,14 @@ class ManifestData(LabelledFiles):
             DataError: There is no such folder or archive.
         """
         if self._source is None:
-            own = Folder(os.path.dirname(self.root) or ".")
-            self._source = own if self.folder is None else open_source(self.folder, self.follow_links)
+            if self.folder is not None:
+                self._source = open_source(self.folder, self.follow_links, self.kept_in, self.remote)
+            elif is_url(self.root):
+                from vitcli.images.source.remote.open import folder_above
+
+                self._source = folder_above(self.root, self.remote)
+            else:
+                self._source = Folder(os.path.dirname(self.root) or ".")
         return self._source
 
     def find_classes(self) -> tuple[str, ...]:
@@ -112,7 +122,7 @@ class ManifestData(LabelledFiles):
         """
         if self._read is None:
             rows, found = [], {SPLIT, GROUP}
-            for number, row in enumerate(read_table(self.root, "data.root"), 1):
+            for number, row in enumerate(self._table(), 1):
                 rows.append(self._row(number, row))
                 found.update(row)
             for key, column in (("split_column", self.split_column), ("group_column", self.group_column)):
@@ -127,6 +137,18 @@ class ManifestData(LabelledFiles):
             self._read = rows
         return self._read
 
+    def _table(self) -> Iterator[Record]:
+        """The rows of the table, wherever it lies."""
+        if not is_url(self.root):
+            yield from read_table(self.root, "data.root")
+            return
+        from vitcli.images.source.remote.open import read_object
+
+        with tempfile.NamedTemporaryFile(prefix="vitcli-", suffix=extension(self.root)) as file:
+            file.write(read_object(self.root, self.remote))
+            file.flush()
+            yield from read_table(file.name, "data.root", self.root)
+
     def _row(self, number: int, row: Record) -> tuple[str, str, str]:
         where = f"data.root {self.root}, row {number}"
         for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
@@ -138,6 +160,13 @@ class ManifestData(LabelledFiles):
         if "\0" in path or len(path) > LONGEST_PATH:
             why = "holds a NUL byte" if "\0" in path else f"has {len(path):,} characters"
             raise DataError(f"{where}: {self.path_column} {path[:60]!r} {why}, and is no path; correct it")
+        if is_url(path):
+            above = (self.folder or os.path.dirname(self.root)).rstrip("/")
+            if not path.startswith(f"{above}/"):
+                raise DataError(
+                    f"{where}: {path} does not lie in {above}; set data.folder to a folder above all images"
+                )
+            path = path[len(above) + 1 :]
         self._grouped[path] = "" if group is None else str(group).strip()
         split = self._split(where, str(row.get(self.split_column) or "").strip())
         return path, self.named(str(row[self.label_column])), split
@@ -158,7 +187,7 @@ class ManifestData(LabelledFiles):
 
     def index_rows(self) -> Index:
         """The images of all rows, whether they are there or not."""
-        name = os.path.abspath(self.root)
+        name = absolute(self.root)
         if name not in self._indices:
             versions = self._versions()
             entries = Entries(versions.get(path) or Entry(path, 0, 0) for path, _, _ in self.rows())

@@ -12,6 +12,7 @@ from vitcli.images.index.index import index_file, scan
 from vitcli.images.index.listing import FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
 from vitcli.images.index.unlabelled import Unlabelled
+from vitcli.images.source.remote.options import REMOTE, Remote, unused
 from vitcli.images.source.roots import roots_of
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
@@ -33,13 +34,21 @@ class UnlabelledData(ImageData):
         root: Folder of pictures at any depth, a zip or tar of one, one image file, a ``.txt`` file with one path a
             line, or a pattern such as ``photos/**/*.jpg``; or several of them, ``[a.jpg, b.jpg, c/]``.
         follow_links: Whether links are followed, each file and folder that they lead to once.
+        remote: How an object store is read, where the root is an address (``s3://``, ``gs://``, ``az://``,
+            ``https://``, ``hf://``).
         **options: What all image data take.
 
     Raises:
         ConfigError: A number out of range, or no root.
     """
 
-    def __init__(self, root: str | tuple[str, ...], follow_links: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        root: str | tuple[str, ...],
+        follow_links: bool = False,
+        remote: Remote = REMOTE,
+        **options: Any,
+    ) -> None:
         super().__init__(
             augment=AUGMENT,
             sampler="shuffle",
@@ -49,10 +58,12 @@ class UnlabelledData(ImageData):
             max_errors=1.0,
             **options,
         )
-        self._files = Unlabelled(roots_of(root), follow_links)
+        self._files = Unlabelled(roots_of(root), follow_links, remote)
         self.roots = self._files.roots
         self.root = self._files.root
         self.follow_links = follow_links
+        self.remote = remote
+        self.unused |= unused(*self.roots)
 
     def find_classes(self) -> tuple[str, ...]:
         """Never returns: without labels there are no classes to find.

@@ -23,7 +23,7 @@ from vitcli.images.decode import heif
 from vitcli.images.decode.encoded import strict
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Rgb
-from vitcli.images.index.listing import Listing
+from vitcli.images.index.listing import FileOpener, Listing
 from vitcli.machine.atomic import sync
 from vitcli.machine.threads import map_some
 
@@ -105,6 +105,9 @@ def _build(
         ):
             for start in range(0, len(listing), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(listing)))
+                if isinstance(listing.open, FileOpener):
+                    # of the next ones too: a store is asked while these are decoded
+                    listing.open.ahead(range(start, min(start + 2 * CHUNK, len(listing))))
                 for position, (pixels, size, reason) in zip(chunk, map_some(pool, threads, take, chunk), strict=True):
                     if pixels is None:
                         reasons[str(position)] = reason

@@ -25,7 +25,7 @@ from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.pattern import is_pattern, matching
 from vitcli.images.source.source import Source
 from vitcli.machine.threads import cores, map_some
-from vitcli.names import at_home, extension
+from vitcli.names import at_home, extension, is_url
 from vitcli.preprocess import Preprocess
 from vitcli.table.columns import rounded
 from vitcli.table.row import Row
@@ -167,7 +167,7 @@ def _spelled_out(given: Any, *, alone: bool) -> Iterator[Handed]:
         path = at_home(os.fspath(given))
         if isinstance(path, bytes):
             path = os.fsdecode(path)
-        if is_pattern(path):
+        if not is_url(path) and is_pattern(path):
             for match in matching(path):
                 yield from _files(match, alone=False)
         else:
@@ -180,10 +180,12 @@ def _spelled_out(given: Any, *, alone: bool) -> Iterator[Handed]:
 
 
 def _files(path: str, *, alone: bool) -> Iterator[Handed]:
-    if not (Path(path).is_dir() or (Path(path).is_file() and extension(path) in ARCHIVES)):
+    if not is_url(path) and not (Path(path).is_dir() or (Path(path).is_file() and extension(path) in ARCHIVES)):
         yield Handed(path, path)
         return
-    source, start = open_source(path), path if path.endswith("/") else f"{path}/"
+    source = open_source(path)
+    # an image in a store is named by the folder that it lies in
+    start = f"{(source.root if is_url(path) else path).rstrip('/')}/"
     index = Index.of(source.files()[0])
     for inner in index.paths.take(index.order):
         yield Handed(inner if alone else f"{start}{inner}", inner, source)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from vitcli.images.decode import heif
 from vitcli.images.index.facts import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
-from vitcli.images.index.paths import Paths
 from vitcli.images.source.entries import Entries
+from vitcli.images.source.paths import Paths
 from vitcli.images.source.source import Source
-from vitcli.names import natural_order
+from vitcli.names import absolute, natural_bytes
 
 # version of the file's layout and of what inspect finds; another one is not read
 LAYOUT = 4
@@ -77,7 +77,7 @@ class Index:
         columns: dict[str, NDArray[Any]] = {name: np.zeros(len(paths), dtype=kind) for name, kind in COLUMNS.items()}
         columns |= {"size": size, "version": version}
         names = entries.paths
-        order = np.array(sorted(range(len(names)), key=lambda row: natural_order(names[row])), dtype=np.int64)
+        order = np.array(sorted(range(len(names)), key=lambda row: natural_bytes(names[row])), dtype=np.int64)
         index = cls(paths, columns, order, left_out or Counter(), {}, known.formats if known is not None else [])
         if known is not None:
             index._take_over(known, names)
@@ -231,5 +231,5 @@ def index_file(kept: Path, source: Source, inside: str, max_pixels: int, white: 
     That is the largest number of pixels, the white of deep pictures, and whether pillow-heif is installed.
     """
     settings = f"{max_pixels}\0{white}\0{heif.is_installed()}"
-    name = "\0".join([type(source).__name__, os.path.abspath(source.root), inside, settings, *source.named])
+    name = "\0".join([type(source).__name__, absolute(source.root), inside, settings, *source.named])
     return kept / f"index-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.npz"

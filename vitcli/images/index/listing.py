@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -13,6 +13,7 @@ from vitcli.images.decode.encoded import MAX_PIXELS, EncodedPicture
 from vitcli.images.decode.picture import Picture, UnreadableImage
 from vitcli.images.index.index import Index
 from vitcli.images.source.source import Source
+from vitcli.names import is_url
 
 UNKNOWN = -1
 QUARANTINE = "in quarantine"
@@ -34,6 +35,15 @@ class FileOpener:
     paths: Sequence[str]
     max_pixels: int = MAX_PIXELS
     quarantined: frozenset[str] = frozenset()
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the files lie in a store, which takes long to answer."""
+        return is_url(self.source.root)
+
+    def ahead(self, positions: Iterable[int]) -> None:
+        """Have the source fetch what will be opened soon, in this order."""
+        self.source.ahead([self.paths[position] for position in positions])
 
     def __call__(self, position: int) -> Picture:
         """The picture at a position.

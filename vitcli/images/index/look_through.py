@@ -62,8 +62,10 @@ def _inspect(index: Index, rows: list[int], source: Source, max_pixels: int, whi
 
     bar = tqdm(total=len(rows), desc="looking at images", unit=" images", disable=None, leave=False)
     with strict(max_pixels), ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool, bar:
+        source.ahead([index.paths[row] for row in rows[:CHUNK]])
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
+            source.ahead([index.paths[row] for row in rows[start + CHUNK : start + 2 * CHUNK]])
             for row, facts in zip(chunk, map_some(pool, threads, look, chunk), strict=True):
                 index.note(row, facts)
             bar.update(len(chunk))

@@ -13,9 +13,12 @@ from vitcli.images.index.index import Index
 from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.pattern import is_pattern, spelled_out
+from vitcli.images.source.remote.options import REMOTE, Remote
 from vitcli.images.source.several import NAMED_AGAIN, Several
+from vitcli.images.source.shards.found import is_shards
 from vitcli.images.source.source import Folder, Source
-from vitcli.names import counted, extension, first_of
+from vitcli.images.source.tables.found import holds_images
+from vitcli.names import counted, extension, first_of, is_url
 
 LIST_EXTENSION = ".txt"
 
@@ -28,6 +31,7 @@ class Unlabelled:
     Args:
         roots: Folders, zips, tars, images, patterns; or one ``.txt`` file with one path a line.
         follow_links: Whether links are followed, each file and folder that they lead to once.
+        remote: How an object store is read.
         notices: What the user should be told of what was found, a line each.
 
     Raises:
@@ -36,6 +40,7 @@ class Unlabelled:
 
     roots: Sequence[str]
     follow_links: bool = False
+    remote: Remote = REMOTE
     notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -50,6 +55,16 @@ class Unlabelled:
         Raises:
             DataError: A root does not exist, or is damaged.
         """
+        far = next(filter(is_url, self.roots), None)
+        if far is not None:
+            if len(self.roots) > 1:
+                raise DataError(f"data.root {far}: is an address, which has to be the only root; predict it alone")
+            return open_source(far, remote=self.remote)
+        if len(self.roots) == 1 and not is_pattern(self.root) and is_shards(self.root):
+            # a folder of tars, or braces, which no other pattern has
+            return open_source(self.root)
+        if len(self.roots) == 1 and not is_pattern(self.root) and holds_images(self.root):
+            return open_source(self.root)
         named = spelled_out(self.roots, self.follow_links)
         if len(self.roots) > 1 or is_pattern(self.root):
             return Several(named, self.follow_links)

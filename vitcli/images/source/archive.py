@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import lzma
 import os
 import stat
@@ -11,20 +12,28 @@ import zipfile
 import zlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection
-from pathlib import PurePosixPath
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, final
 
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.far import FarFile, read_member
+from vitcli.images.source.inner import inner_path, too_large
+from vitcli.images.source.members import files_of, folders_of
+from vitcli.images.source.ranges import Ranges
+from vitcli.images.source.remote.options import REMOTE, Remote
+from vitcli.images.source.shards.found import is_shards
+from vitcli.images.source.shards.shards import Shards
 from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.walk import check_folder, unwanted
-from vitcli.names import extension, is_hidden, natural_order
+from vitcli.images.source.tables.found import holds_images, tables_of
+from vitcli.images.source.walk import check_folder
+from vitcli.names import extension, is_url
+from vitcli.run import CACHE, RunOptions
 
 ARCHIVES = (".zip", ".tar")
-# A picture of 100 million pixels takes less even uncompressed; and photos hardly shrink in a zip.
-MOST_BYTES = 2**29
+# photos hardly shrink in a zip
 MOST_GROWTH = 100
 GROWTH_FROM_BYTES = 2**20
 # what zipfile and tarfile raise on a member that is damaged, encrypted, or compressed in an unknown way
@@ -41,13 +50,17 @@ class Archive(Source):
 
     Args:
         root: The archive.
+        ranges: Where it lies if not on a disk: it is the only file there.
 
     Raises:
         DataError: It is damaged, or a name in it points outside.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, ranges: Ranges | None = None) -> None:
         super().__init__(root)
+        self.far = None if ranges is None else FarFile(ranges)
+        # of one that lies far: where the bytes of each member begin, and how many they are with what belongs to them
+        self.spans: dict[str, tuple[int, int]] = {}
         self.members: dict[str, Entry] = {}
         # by what a subclass finds a member: its name or offset
         self.marks: dict[str, Any] = {}
@@ -68,47 +81,22 @@ class Archive(Source):
         Raises:
             DataError: The name points outside of the archive.
         """
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
-            raise DataError(
-                f"data.root {self.root}: {name!r} points outside of the archive; download it again, from its source"
-            )
-        if size > MOST_BYTES:
-            self.left_out[f"larger than {MOST_BYTES >> 20} MB"] += 1
+        path = inner_path(self.root, name)
+        if reason := too_large(size):
+            self.left_out[reason] += 1
         else:
-            self.members[str(path)] = Entry(str(path), size, version)
-            self.marks[str(path)] = mark
+            self.members[path] = Entry(path, size, version)
+            self.marks[path] = mark
 
     def folders(self, inside: str = "") -> list[str]:
         """Names of the visible folders directly in a folder, in natural order."""
-        prefix = f"{inside}/" if inside else ""
-        names = {
-            rest.partition("/")[0]
-            for path in self.members
-            if path.startswith(prefix) and "/" in (rest := path[len(prefix) :])
-        }
-        return sorted((name for name in names if not is_hidden(name)), key=natural_order)
+        return folders_of(self.members, inside)
 
     def files(
         self, inside: str = "", extensions: Collection[str] | None = None, deep: bool = True
     ) -> tuple[Entries, Counter[str]]:
         """The members below a folder."""
-        prefix = f"{inside}/" if inside else ""
-        found = Entries()
-        left_out = Counter(self.left_out)
-        for path, entry in self.members.items():
-            if not path.startswith(prefix):
-                continue
-            *above, name = path[len(prefix) :].split("/")
-            if above and not deep:
-                continue
-            if any(map(is_hidden, above)):
-                left_out["hidden or system folder"] += 1
-            elif reason := unwanted(name, extensions):
-                left_out[reason] += 1
-            else:
-                found.add(path, entry.size, entry.version)
-        return found, left_out
+        return files_of(self.members, inside, extensions, deep, self.left_out)
 
     def read(self, path: str) -> bytes:
         """The bytes of a member."""
@@ -119,6 +107,11 @@ class Archive(Source):
             return self._read(entry)
         except DAMAGED as error:
             raise UnreadableImage(f"damaged in the archive ({' '.join(str(error).split())[:80]})") from error
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """Members that will be read soon: those of an archive that lies far are fetched."""
+        if self.far is not None:
+            self.far.ahead([self.spans[path] for path in paths if path in self.spans])
 
     def file(self, path: str) -> str | None:
         """None: a member is no file of its own."""
@@ -134,15 +127,17 @@ class Zip(Archive):
 
     Args:
         root: The zip.
+        ranges: Where it lies if not on a disk.
 
     Raises:
         DataError: It is damaged or no zip, or a name in it points outside.
     """
 
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
+    def __init__(self, root: str, ranges: Ranges | None = None) -> None:
+        super().__init__(root, ranges)
+        starts: dict[str, int] = {}
         try:
-            with zipfile.ZipFile(root) as opened:
+            with self._archive() as opened:
                 for member in opened.infolist():
                     if member.is_dir():
                         continue
@@ -154,14 +149,29 @@ class Zip(Archive):
                         self.left_out[f"expands more than {MOST_GROWTH} times"] += 1
                     else:
                         self.add(member.filename, member.file_size, member.CRC, member.filename)
+                        starts[member.filename] = member.header_offset
+                ends = sorted({member.header_offset for member in opened.infolist()} | {opened.start_dir})
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
             raise _damaged(root, error) from error
+        if self.far is not None:
+            # a member ends where the next one begins
+            behind = dict(itertools.pairwise(ends))
+            for path, name in self.marks.items():
+                start = starts[name]
+                self.spans[path] = start, behind[start] - start
+
+    def _archive(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.root if self.far is None else self.far.opened())
 
     def _read(self, entry: Entry) -> bytes:
+        if self.far is not None:
+            # with what stands before it; in one request, and outside of the zip's own lock
+            start, size = self.spans[entry.path]
+            return read_member(self.far.read(start, size), entry.size, entry.version)
         with self._lock:
             # a forked process must not share the position of the file handle with its parent
             if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = os.getpid(), zipfile.ZipFile(self.root)
+                self._opened = os.getpid(), self._archive()
             opened = self._opened[1]
         assert isinstance(opened, zipfile.ZipFile)
         return opened.read(self.marks[entry.path])
@@ -173,15 +183,16 @@ class Tar(Archive):
 
     Args:
         root: The tar.
+        ranges: Where it lies if not on a disk.
 
     Raises:
         DataError: It is damaged or no tar, it is compressed, or a name in it points outside.
     """
 
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
+    def __init__(self, root: str, ranges: Ranges | None = None) -> None:
+        super().__init__(root, ranges)
         try:
-            with tarfile.open(root, "r:") as opened:
+            with tarfile.open(root, "r:", None if self.far is None else self.far.opened()) as opened:
                 for member in opened:
                     if member.isreg():
                         self.add(member.name, member.size, int(member.mtime), member.offset_data)
@@ -191,8 +202,12 @@ class Tar(Archive):
             raise _damaged(root, error, "; a compressed tar has to be unpacked, or packed as a zip") from error
         except (tarfile.TarError, EOFError, OSError) as error:
             raise _damaged(root, error) from error
+        if self.far is not None:
+            self.spans = {path: (mark, self.members[path].size) for path, mark in self.marks.items()}
 
     def _read(self, entry: Entry) -> bytes:
+        if self.far is not None:
+            return self.far.read(*self.spans[entry.path])
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
                 self._opened = os.getpid(), os.open(self.root, os.O_RDONLY)
@@ -204,18 +219,30 @@ class Tar(Archive):
         return content
 
 
-def open_source(root: str, follow_links: bool = False) -> Source:
+def open_source(root: str, follow_links: bool = False, kept: Path | None = None, remote: Remote = REMOTE) -> Source:
     """Where the files of a root lie.
 
     Args:
-        root: A folder, a zip, or a tar.
+        root: A folder, a zip, a tar, or shards: a folder of tars, or a pattern of them; tables with images in them; or
+            the address of one of these.
         follow_links: Whether links in a folder are followed.
+        kept: The folder for the index of shards that lie where none can be written, and for what is found out about
+            tables; None: beside the runs.
+        remote: How it is read if it is an address.
 
     Raises:
         DataError: It is none of these, or damaged.
     """
+    if is_url(root):
+        from vitcli.images.source.remote.open import open_remote
+
+        return open_remote(root, remote, kept)
     if os.path.isfile(root) and extension(root) in ARCHIVES:
         return Zip(root) if extension(root) == ".zip" else Tar(root)
+    if is_shards(root):
+        return Shards(root, kept=kept)
+    if holds_images(root):
+        return tables_of(root, None, Path(RunOptions().dir, CACHE) if kept is None else kept)
     check_folder(root)
     return Folder(root, follow_links)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Entry(NamedTuple):
@@ -29,20 +32,37 @@ class Entries:
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self.paths: list[str] = []
-        self.sizes: list[int] = []
-        self.versions: list[int] = []
+        self._lists: tuple[list[str], list[int], list[int]] = [], [], []
+        self.paths: Sequence[str] = self._lists[0]
+        self.sizes: Sequence[int] | NDArray[np.int64] = self._lists[1]
+        self.versions: Sequence[int] | NDArray[np.int64] = self._lists[2]
         for entry in entries:
             self.add(*entry)
 
+    @classmethod
+    def held(cls, paths: Sequence[str], sizes: NDArray[np.int64], versions: NDArray[np.int64]) -> Self:
+        """Entries of columns that are there already, to which none is added: a million Python objects are not made.
+
+        Args:
+            paths: Of each.
+            sizes: int64 (entries,).
+            versions: int64 (entries,).
+        """
+        found = cls()
+        found.paths, found.sizes, found.versions = paths, sizes, versions
+        return found
+
     def add(self, path: str, size: int, version: int) -> None:
         """One entry more."""
-        self.paths.append(path)
-        self.sizes.append(size)
-        self.versions.append(version)
+        paths, sizes, versions = self._lists
+        paths.append(path)
+        sizes.append(size)
+        versions.append(version)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(Entry, self.paths, self.sizes, self.versions)
+        sizes = self.sizes.tolist() if isinstance(self.sizes, np.ndarray) else self.sizes
+        versions = self.versions.tolist() if isinstance(self.versions, np.ndarray) else self.versions
+        return map(Entry, self.paths, sizes, versions)

@@ -44,10 +44,11 @@ def one_path(root: str, taker: str) -> str:
     Raises:
         ConfigError: It names several.
     """
-    if END in root:
-        named = first_of(_split(root), between=" ")
+    paths = _split(root)
+    if len(paths) > 1:
+        named = first_of(paths, between=" ")
         raise ConfigError(f"data.root {named}: {taker} takes one path; only UnlabelledData takes several")
-    return at_home(root)
+    return at_home(paths[0])
 
 
 def _split(word: str) -> list[str]:

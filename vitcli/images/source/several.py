@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import final
 
 from vitcli.images.decode.encoded import read_file
-from vitcli.images.source.archive import ARCHIVES, Archive, open_source
+from vitcli.images.source.archive import ARCHIVES, open_source
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.shards.found import is_shards
 from vitcli.images.source.source import Source
+from vitcli.images.source.tables.found import holds_images
 from vitcli.images.source.walk import unwanted
 from vitcli.names import extension
 
@@ -36,12 +38,10 @@ class Several(Source):
     def __init__(self, named: Sequence[str], follow_links: bool = False) -> None:
         super().__init__(os.getcwd(), named)
         self.follow_links = follow_links
-        self.archives: dict[str, Archive] = {}
+        self.archives: dict[str, Source] = {}
         for path in named:
-            if os.path.isfile(path) and extension(path) in ARCHIVES:
-                opened = open_source(path)
-                assert isinstance(opened, Archive)
-                self.archives[path] = opened
+            if (os.path.isfile(path) and extension(path) in ARCHIVES) or is_shards(path) or holds_images(path):
+                self.archives[_plain(path)] = open_source(path)
 
     def folders(self, inside: str = "") -> list[str]:
         """None: what was named lies together in no folder."""
@@ -72,12 +72,15 @@ class Several(Source):
         archive, inner = self._archive(path)
         return read_file(path) if archive is None else archive.read(inner)
 
+    def ahead(self, paths: Sequence[str]) -> None:
+        """Nothing: they lie on disks."""
+
     def file(self, path: str) -> str | None:
         """The file on the disk; None for one inside of an archive."""
         return path if self._archive(path)[0] is None else None
 
-    def _archive(self, path: str) -> tuple[Archive | None, str]:
-        """The archive in which a file lies, and its place there."""
+    def _archive(self, path: str) -> tuple[Source | None, str]:
+        """The archive, or the folder of shards, in which a file lies, and its place there."""
         place = path.find("/") if self.archives else -1
         while place >= 0:
             if archive := self.archives.get(path[:place]):
@@ -87,8 +90,8 @@ class Several(Source):
 
     def _of(self, path: str, extensions: Collection[str] | None, deep: bool) -> tuple[Entries, Counter[str]]:
         """The files of a path that was named, by their places in it, and what was left out of them."""
-        if path in self.archives:
-            return self.archives[path].files("", extensions, deep)
+        if _plain(path) in self.archives:
+            return self.archives[_plain(path)].files("", extensions, deep)
         if os.path.isdir(path):
             return open_source(path, self.follow_links).files("", extensions, deep)
         if reason := unwanted(os.path.basename(path), extensions):
@@ -106,7 +109,12 @@ class Several(Source):
         for inner, size, version in entries:
             if not inner:
                 yield Entry(path, size, version), real
-            elif self.follow_links and path not in self.archives:
+            elif self.follow_links and _plain(path) not in self.archives:
                 yield Entry(start + inner, size, version), os.path.realpath(start + inner)
             else:
                 yield Entry(start + inner, size, version), f"{real}/{inner}"
+
+
+def _plain(path: str) -> str:
+    """A path as those of the files in it begin."""
+    return path.rstrip("/") or path

@@ -57,6 +57,10 @@ class Source(ABC):
         """
 
     @abstractmethod
+    def ahead(self, paths: Sequence[str]) -> None:
+        """Files that will be read soon, in this order, so that a store can be asked for them now."""
+
+    @abstractmethod
     def file(self, path: str) -> str | None:
         """The file on the disk that holds an image and nothing else; None for one inside of an archive."""
 
@@ -91,6 +95,9 @@ class Folder(Source):
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
         return read_file(os.path.join(self.root, path))
+
+    def ahead(self, paths: Sequence[str]) -> None:
+        """Nothing: the system reads ahead by itself."""
 
     def file(self, path: str) -> str | None:
         """The file below the folder."""

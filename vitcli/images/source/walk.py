@@ -155,7 +155,10 @@ def check_folder(root: str) -> None:
         raise DataError(f"data.root {root}: no such folder; {remedy} (now in {os.getcwd()})")
     if not os.path.isdir(root):
         if extension(root) in TABLES:
-            raise DataError(f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it")
+            more = ", or ParquetData if the images are in it" if extension(root) == ".parquet" else ""
+            raise DataError(
+                f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it{more}"
+            )
         raise DataError(
             f"data.root {root}: is a file, not a folder; name the folder that holds the images, or a zip or tar of it"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vitcli.predictions.images import VERSION, depends_on_images
+from vitcli.train.sharding.local import whole
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -51,10 +52,13 @@ def roots_of(data: ImageData) -> list[str]:
 
 
 def weights_digest(net: torch.nn.Module) -> str:
-    """SHA-256 of all parameters and buffers of a net with their names; some milliseconds for 10 million of them."""
+    """SHA-256 of all parameters and buffers of a net with their names; some milliseconds for 10 million of them.
+
+    Of a net that is split, every process calls this.
+    """
     digest = hashlib.sha256()
     for name, tensor in net.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        flat: Any = whole(tensor.detach()).cpu().contiguous().reshape(-1)
         digest.update(memoryview(flat.view(torch.uint8).numpy()))
     return digest.hexdigest()

@@ -26,6 +26,7 @@ from vitcli.train.output.bar import say
 from vitcli.train.output.depends import depends_on, roots_of
 from vitcli.train.output.entries import entries, numbers
 from vitcli.train.output.recount import LOGITS, recount
+from vitcli.train.sharding.local import is_split
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -161,6 +162,9 @@ class PredictionWriter(Callback):
             is_whole=is_whole(trainer, stage),
         )
         kept = b"", 0
+        if is_split(model.net.head.weight):
+            # all processes gather the weights
+            self.depends(self.table, trainer, model, data, stage)
         if trainer.is_global_zero:
             on = self.depends(self.table, trainer, model, data, stage)
             self._depends.pop(stage, None)

@@ -140,7 +140,8 @@ def features_of(
     with bar:
         for start in range(begun, len(positions), size):
             batch = positions[start : start + size]
-            read = samples[BatchKey(0, 0, [Spot(position) for position in batch])]
+            coming = positions[start : start + 2 * size]
+            read = samples[BatchKey(0, 0, [Spot(position) for position in batch], ahead=coming)]
             if len(read["index"]):
                 place = {position: row for row, position in enumerate(batch, start)}
                 rows[[place[position] for position in read["index"].tolist()]] = extractor.of(read["image"])

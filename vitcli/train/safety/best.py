@@ -65,6 +65,9 @@ class BestCheckpoint(ModelCheckpoint):
         # of weights that are offered, not trained
         self._offered: dict[str, Tensor] = {}
 
+    def _ModelCheckpoint__warn_if_dir_not_empty(self, dirpath: Any) -> None:
+        """Nothing is warned of, as a run's folder is its own; Lightning would import each installed store to look."""
+
     @property
     def state_key(self) -> str:
         """ModelCheckpoint's own, so that checkpoints written before this class existed are understood."""

@@ -81,6 +81,7 @@ class ExactResume(Callback):
         self._is_midway = left_midway(checkpoint)
         if self._is_midway:
             trainer.datamodule.check_rest()  # type: ignore[attr-defined]
+            trainer.datamodule.recount(checkpoint["loops"]["fit_loop"])  # type: ignore[attr-defined]
         # the module may not be on its device yet
         self._restored = checkpoint.get("train_metrics")
 

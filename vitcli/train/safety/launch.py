@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any, final
 from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
-from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from vitcli.machine.signals import end_with_parent
+from vitcli.train.safety.meeting import meet_apart
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -34,7 +33,7 @@ def take_over(trainer: pl.Trainer, ranks: Ranks) -> None:
         trainer: Before its first use.
         ranks: Are told which processes are started.
     """
-    _apart_from_earlier_starts()
+    meet_apart()
     trainer._signal_connector = Unheard()  # type: ignore[assignment]
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _ask_nobody  # type: ignore[method-assign]
     trainer._checkpoint_connector = OwnCheckpoints(trainer)
@@ -106,21 +105,3 @@ class Launcher(_SubprocessScriptLauncher):
 
 def _ask_nobody() -> None:
     pass
-
-
-def _apart_from_earlier_starts() -> None:
-    """Keep processes that torchrun has started again from the addresses of those before.
-
-    Its store outlives a restart, with what the dead ones have written, and gloo would connect to them (torch 2.15).
-    """
-    count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    if count == "0":
-        return
-    # the package has a function of that name in its place
-    rendezvous: Any = importlib.import_module("torch.distributed.rendezvous")
-    plain = rendezvous._create_c10d_store
-
-    def create(*args: Any, **options: Any) -> Store:
-        return PrefixStore(f"restart-{count}", plain(*args, **options))
-
-    rendezvous._create_c10d_store = create

@@ -15,6 +15,8 @@ from vitcli.errors import ConfigError, DivergedError
 from vitcli.names import first_of
 from vitcli.train.output.bar import say
 from vitcli.train.safety.origin import agreed, broken_weights, of_training, remedy
+from vitcli.train.sharding.local import local, whole
+from vitcli.train.sharding.strategy import FSDP2
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -90,7 +92,7 @@ class NonFinite(Callback):
         Raises:
             ConfigError: Steps cannot be left out, as each process has a part of the gradients alone.
         """
-        shared = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+        shared = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy | FSDP2)
         scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         if self.on_nan == "skip" and not shared:
             raise ConfigError(
@@ -139,7 +141,8 @@ class NonFinite(Callback):
             norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
             if value:
                 clip_grad_value_(parameters, value)
-        self._mark(norm)
+        # of gradients that are split, each process knows the norm of all
+        self._mark(whole(norm))
         if not hasattr(optimizer, "found_inf") and float(self._found):
             # on devices without a fused AdamW; without gradients, it changes nothing
             for parameter in parameters:
@@ -229,9 +232,14 @@ class NonFinite(Callback):
             and tensor.is_floating_point()
             and not name.startswith(("metrics.", "losses."))
         }
-        largest = get_total_norm(tensors.values(), float("inf")) if tensors else torch.zeros(())
-        if not torch.isfinite(largest):
-            names = first_of(broken_weights(tensors), 2)
+        # of a split net, a process may hold no row of a short tensor
+        parts = [part for part in map(local, tensors.values()) if part.numel()]
+        largest = get_total_norm(parts, float("inf")) if parts else torch.zeros(())
+        is_finite = bool(torch.isfinite(largest))
+        if isinstance(trainer.strategy, FSDP2):
+            is_finite = trainer.strategy.reduce_boolean_decision(is_finite)
+        if not is_finite:
+            names = first_of(broken_weights(tensors), 2) or "in another process"
             raise DivergedError(
                 f"step {trainer.global_step}: the weights are nan or inf ({names}), and are not saved; learning rate "
                 f"{self._rate:g}; {remedy(trainer, model)}"

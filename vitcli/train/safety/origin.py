@@ -15,6 +15,8 @@ from torch.utils._pytree import tree_leaves
 from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.names import first_of, printable
 from vitcli.train.safety.reseed import Reseed
+from vitcli.train.sharding.local import local
+from vitcli.train.sharding.strategy import FSDP2
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -89,7 +91,7 @@ def of_validation(trainer: pl.Trainer, model: Classifier, positions: list[int]) 
 
 def broken_weights(tensors: dict[str, Tensor]) -> list[str]:
     """Names of the tensors that hold something which is no finite number."""
-    return [name for name, tensor in tensors.items() if _is_broken(tensor)]
+    return [name for name, tensor in tensors.items() if _is_broken(local(tensor))]
 
 
 def agreed(trainer: pl.Trainer, look: Callable[[], Origin | None]) -> str:
@@ -99,6 +101,9 @@ def agreed(trainer: pl.Trainer, look: Callable[[], Origin | None]) -> str:
         trainer: Of all processes, each of which calls this.
         look: Looks at the share of this process.
     """
+    if isinstance(trainer.strategy, FSDP2):
+        # a process that looks would gather weights from others that do not
+        return "the loss or the gradient is nan or inf (in which layer is found by one process, or with ddp)"
     try:
         origin = look()
         told = [origin.line if origin is not None else ""]

@@ -1,4 +1,4 @@
-"""Reseed: the random numbers of a step (dropout) as a pure function of seed, epoch, batch and process."""
+"""Reseed: the random numbers of a step (dropout) as a pure function of seed, epoch and share of the images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Reseed(Callback):
     ) -> None:
         """Seed the generators of the CPU and of the device."""
         epoch, _ = position(trainer)
-        parts = (self.seed, epoch, batch_idx, trainer.global_rank)
+        # fewer processes that sum up more batches draw the same for the same images (order.training_batches)
+        parts = (self.seed, epoch, batch_idx * trainer.world_size + trainer.global_rank, 0)
         seed = int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
         if trainer.strategy.root_device.type == "cpu":
             # torch.manual_seed also records a stack trace for GPUs not in use: it takes longer than a small step

@@ -19,7 +19,9 @@ from vitcli.names import printable, quoted
 from vitcli.train.output.bar import say
 from vitcli.train.safety.older import LAST, keep_older
 from vitcli.train.safety.put import put
+from vitcli.train.safety.shards import Shards, put_shards, remove_unnamed
 from vitcli.train.safety.spare import Spare
+from vitcli.weights.shards import filled
 
 TENSORS = ("state_dict", "raw_state_dict", "optimizer_states")
 RETRY_SECONDS = 60.0
@@ -64,14 +66,25 @@ class CheckpointFiles(TorchCheckpointIO):
         self._reason = ""
         # files that were never written: where their content is instead, if anywhere
         self.unwritten: dict[Path, Path | None] = {}
+        # of a run whose tensors are split: what is being written, and what could not be
+        self._shards_job: Future[None] | None = None
+        self._held_shards: tuple[Shards, Path, Any] | None = None
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any = None,
+        *,
+        apart: frozenset[int] = frozenset(),
+    ) -> None:
         """Write a checkpoint; what cannot be written is told, and tried again later.
 
         Args:
             checkpoint: Tensors and plain values.
             path: The file; a remote address is left to Lightning.
             storage_options: Unused for a file.
+            apart: Ids of tensors that are copies already, gathered from several processes.
         """
         if "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
@@ -85,7 +98,24 @@ class CheckpointFiles(TorchCheckpointIO):
             # no more than one copy is held in memory
             self.wait()
             self._moment = moment
-            self._do(self._write, snapshot(checkpoint), Path(path), step)
+            self._do(self._write, snapshot(checkpoint, apart), Path(path), step)
+
+    def save_shards(self, checkpoint: dict[str, Any], path: Path, group: Any) -> None:
+        """Write a checkpoint of which each process holds a part; all of them call this, and none waits for a disk.
+
+        What one cannot write, none has written: the file is the old one, and all try again with the next one, and at
+        the end. They do so together, so that there is no minute after which one tries by itself, and no spare folder.
+
+        Args:
+            checkpoint: Split tensors, and what each process has alike.
+            path: The file that names the shards.
+            group: Of all processes, used by nobody else.
+        """
+        if self._shards_job is not None:
+            # no more than one copy is held in memory
+            self._shards_job.result()
+        self._do(self._write_shards, Shards(checkpoint, snapshot), path, group)
+        self._shards_job = self._jobs[-1] if self._jobs else None
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint, as soon as the one that replaces it is written."""
@@ -94,12 +124,18 @@ class CheckpointFiles(TorchCheckpointIO):
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The content of a checkpoint, as soon as it is written."""
         self.wait()
-        return super().load_checkpoint(path, *args, **kwargs)
+        content = super().load_checkpoint(path, *args, **kwargs)
+        return content if "://" in str(path) else filled(Path(path), content)
 
     def teardown(self) -> None:
         """Wait for what is still being written, and try for the last time what could not be."""
         try:
             self.wait()
+            if self._held_shards is not None:
+                self._do(self._write_shards, *self._held_shards)
+                self.wait()
+                if self._held_shards is not None:
+                    self.unwritten[self._held_shards[1]] = None
             if self._held:
                 self._do(self._retry)
                 self._do(self._give_away)
@@ -143,6 +179,27 @@ class CheckpointFiles(TorchCheckpointIO):
         if is_written:
             self._retry()
 
+    def _write_shards(self, shards: Shards, path: Path, group: Any) -> None:
+        try:
+            put_shards(shards, path, group)
+        except OSError as error:
+            # all processes have this error
+            self._failed(error)
+            self._held_shards = shards, path, group
+            if torch.distributed.get_rank(group) > 0:
+                return
+            self._failing.add(path)
+            _tell(
+                f"{path}: cannot be written: {self._reason}; training goes on, and step {shards.step} is kept in "
+                "memory, to be tried again with the next one"
+            )
+            return
+        self._held_shards = None
+        self._succeeded(path)
+        if self._keep and torch.distributed.get_rank(group) == 0:
+            keep_older(path, shards.step, self._keep)
+            remove_unnamed(path.parent)
+
     def _copy(self, path: Path, step: int) -> None:
         latest = self._latest
         # it may be saved again to the same path
@@ -165,8 +222,11 @@ class CheckpointFiles(TorchCheckpointIO):
             )
             return False
         self._succeeded(path)
-        if path.name == LAST and self._keep:
-            keep_older(path, step, self._keep)
+        if path.name == LAST:
+            if self._keep:
+                keep_older(path, step, self._keep)
+            # of a run that was split before
+            remove_unnamed(path.parent)
         return True
 
     def _hold(self, path: Path, known: dict[str, Any] | Path) -> None:
@@ -232,12 +292,21 @@ def _tell(line: str) -> None:
     say(printable(line), sys.stderr)
 
 
-def snapshot(content: dict[str, Any]) -> dict[str, Any]:
-    """A copy that training no longer changes, with its tensors in CPU memory."""
+def snapshot(content: dict[str, Any], apart: frozenset[int] = frozenset()) -> dict[str, Any]:
+    """A copy that training no longer changes, with its tensors in CPU memory.
+
+    Args:
+        content: Tensors and plain values.
+        apart: Ids of tensors that are such copies already.
+    """
     copies: dict[Any, Tensor] = {}
     known: dict[int, Tensor] = {}
     tensors = [leaf for leaf in tree_leaves(content) if isinstance(leaf, Tensor)]
     for tensor in tensors:
+        if tensor.is_meta or id(tensor) in apart:
+            # the first stands for one that is saved elsewhere
+            known[id(tensor)] = tensor
+            continue
         # what several layers share is copied once
         place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         if place not in copies:

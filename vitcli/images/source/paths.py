@@ -29,6 +29,8 @@ class Paths(Sequence[str]):
     @classmethod
     def of(cls, paths: Sequence[str]) -> Self:
         """The same paths."""
+        if isinstance(paths, cls) and paths.chosen is None:
+            return paths
         joined = os.fsencode("".join(paths))
         # in most folders all names are ASCII
         lengths = map(len, paths if joined.isascii() else map(os.fsencode, paths))

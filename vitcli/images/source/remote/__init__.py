@@ -1,0 +1,1 @@
+"""Remote sources: folders, archives, tables and shards in object stores and on web servers, through fsspec."""
