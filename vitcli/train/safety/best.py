@@ -65,7 +65,7 @@ class BestCheckpoint(ModelCheckpoint):
         # of weights that are offered, not trained
         self._offered: dict[str, Tensor] = {}
 
-    def _ModelCheckpoint__warn_if_dir_not_empty(self, dirpath: Any) -> None:
+    def _ModelCheckpoint__warn_if_dir_not_empty(self, dirpath: Any) -> None:  # noqa: N802
         """Nothing is warned of, as a run's folder is its own; Lightning would import each installed store to look."""
 
     @property
