@@ -57,7 +57,8 @@ def test_what_skypilot_runs_trains(photos: Path):
         RUNS="runs",
         HOME=str(Path.cwd()),
     )
-    run += " --trainer.precision 32-true --trainer.max_epochs 1 --data.global_batch 8 --data.batch_size 8"
+    # the block ends with a line break
+    run = run.rstrip() + " --trainer.precision 32-true --trainer.max_epochs 1 --data.global_batch 8 --data.batch_size 8"
     done = subprocess.run(["bash", "-c", run], env=told, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path("runs/photos/checkpoints/last.ckpt").is_file()

@@ -78,6 +78,21 @@ def test_epochs_that_only_lose_do_not_replace_the_head(photos: Path, capsys: pyt
     assert float(logged()["val/loss"]) == pytest.approx(scores["val/loss"], abs=2e-3)
 
 
+def test_a_few_val_images_that_an_epoch_gets_right_by_chance_do_not_replace_the_head(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    # a head that says hardly anything, which each epoch surpasses by its monitor, and not by its errors on 8 images
+    weak = ["--probe.strength", "1e-9", "--trainer.max_epochs", "2", "--model.optimizer.lr", "1e-3"]
+    weak += ["--checkpoint.monitor", "val/loss", "--checkpoint.mode", "max"]
+    assert main([*FIT, *weak, "--run.name", "run"]) == 0
+    said = "probe: best.ckpt is still its head, with "
+    assert said in capsys.readouterr().out
+    assert torch.load(BEST, weights_only=True)["global_step"] == 0
+    assert main(["fit", "--ckpt_path", "runs/run", "--trainer.max_epochs", "3"]) == 0
+    assert said in capsys.readouterr().out
+    assert torch.load(BEST, weights_only=True)["global_step"] == 0
+
+
 def test_a_probe_goes_on_with_epochs(photos: Path, capsys: pytest.CaptureFixture[str]):
     assert main(PROBE) == 0
     head = Classifier.load_from_checkpoint(LAST).net.head.weight

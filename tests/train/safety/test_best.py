@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.train.safety.best import BestCheckpoint, direction
+from vitcli.train.safety.best import BestCheckpoint, direction, fewer_beyond_chance
 
 
 def best_step(run: Path) -> int:
@@ -109,3 +110,12 @@ def test_of_a_run_whose_scores_tie_the_best_is_the_epoch_of_the_lowest_loss(phot
     assert len({row[accuracy] for row in val}) == 1
     lowest = min(val, key=lambda row: float(row[loss]))
     assert best_step(Path("runs/photos")) == int(lowest[step]) + 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "before"), [(0, 1), (0, 2), (0, 3), (1, 3), (1, 4), (12, 23), (11, 19), (5, 5), (7, 2)]
+)
+def test_fewer_errors_are_beyond_chance_as_the_sign_test_of_scipy_says(errors: int, before: int):
+    by_chance = binomtest(errors, errors + before, 0.5, alternative="less").pvalue
+    assert fewer_beyond_chance(errors, before) == (errors < before and by_chance <= 0.2)
+    assert fewer_beyond_chance(errors, before) == ((errors, before) in {(0, 3), (1, 4), (12, 23), (11, 19)})

@@ -74,11 +74,11 @@ def test_a_run_that_is_killed_while_it_reads_from_a_store_goes_on_to_the_same_we
     bucket.faults.delay_seconds = 0.05
     started = programs.start("fit", "--data.root", "s3://photos/set", *kept, "--run.name", "far", *FIT)
     while not list(here.glob("runs/far/checkpoints/last.ckpt")):
-        assert started.running
+        assert started.runs(0.02), started.err
     started.send(signal.SIGKILL)
     assert started.done().returncode == -signal.SIGKILL
     bucket.faults.delay_seconds = 0.0
-    again = programs.run("fit", "--ckpt_path", "runs/far")
+    again = programs.run("fit", "--ckpt_path", "runs/far", "--data.remote.cache_dir", "objects")
     assert again.returncode == 0, again.stderr
     assert_same("far", "disk")
     assert not list(here.glob("objects/**/*.part"))

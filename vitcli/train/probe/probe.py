@@ -60,8 +60,8 @@ class Probe(Callback):
         self._found = found
         # where features are kept for the next start; None: nowhere
         self.folder: Path | None = None
-        # what the head reaches on val, until it is kept
-        self._scores: dict[str, Tensor] | None = None
+        # what the head reaches on val, and on how many images, until it is kept
+        self._scores: tuple[dict[str, Tensor], int] | None = None
 
     def check(self, net: ViT) -> None:
         """Check, before anything is written, that the net has a head that can be found so.
@@ -101,7 +101,9 @@ class Probe(Callback):
         choice, head, count = found
         if len(data.listing("val")):
             scored = self._features(trainer, pl_module, data, "val", sights, of_net)
-            self._scores = scores_of(head, scored[choice.name], data.listing("val").labels)
+            held = scored[choice.name]
+            read = int(np.isfinite(held).all(axis=(1, 2)).sum())
+            self._scores = scores_of(head, held, data.listing("val").labels), read
         take(net, choice.name, head)
         for name, value in choice.name._asdict().items():
             key = "pool" if name == "pool" else "head_layers"
@@ -116,18 +118,22 @@ class Probe(Callback):
         self._keep(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the head where there is no epoch."""
+        """Keep the head where there is no epoch; where no epoch was better, say so."""
         self._keep(trainer)
+        if trainer.is_global_zero and trainer.max_epochs != 0:
+            for saver in trainer.checkpoint_callbacks:
+                if isinstance(saver, BestCheckpoint) and saver.head is not None:
+                    print(stayed(*saver.head), flush=True)
 
     def _keep(self, trainer: pl.Trainer) -> None:
-        scores, self._scores = self._scores, None
-        if scores is None:
+        if self._scores is None:
             return
+        (scores, images), self._scores = self._scores, None
         for logger in trainer.loggers:
             logger.log_metrics({key: float(value) for key, value in scores.items()} | {"epoch": 0}, step=0)
         for saver in trainer.checkpoint_callbacks:
             if isinstance(saver, BestCheckpoint):
-                saver.offer(trainer, scores)
+                saver.offer(trainer, scores, images)
 
     def _features(
         self,
@@ -240,6 +246,14 @@ def told(choice: Choice, count: int, seconds: float) -> str:
     return (
         f"probe: head found on {counted(count, 'image')}, pool {sight.pool} of {counted(sight.layers, 'layer')}, "
         f"strength {choice.strength:.3g}: {reached} ({seconds:.0f} s)"
+    )
+
+
+def stayed(errors: int, images: int) -> str:
+    """That the head is still the best, in a line."""
+    return (
+        f"probe: best.ckpt is still its head, with {counted(errors, 'error')} on {counted(images, 'val image')}; no "
+        "epoch had so few that chance is unlikely, and last.ckpt holds the last one"
     )
 
 

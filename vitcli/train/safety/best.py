@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import lightning.pytorch as pl
 
 TIE_BREAKER = "val/loss"
+RIGHT = "val/accuracy"
+# of two sets of weights that are equally good, one has as few errors less often than this
+CHANCE = 0.2
 Mode = Literal["auto", "min", "max"]
 
 
@@ -23,6 +26,8 @@ class BestCheckpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint, which keeps the best of a run when the run's folder was moved or named otherwise.
 
     Of epochs with equal scores, as accuracies on few images often are, the one with the lower ``val/loss`` is the best.
+    Weights that are offered before the first step, as a probe's head, stay the best until an epoch has fewer errors on
+    val beyond chance: ten images cannot tell that a thousand weights, fitted to ninety, have become better.
 
     Args:
         monitor: Metric by which epochs are compared, such as val/accuracy or val/loss.
@@ -64,6 +69,8 @@ class BestCheckpoint(ModelCheckpoint):
         self.losses: dict[str, float] = {}
         # of weights that are offered, not trained
         self._offered: dict[str, Tensor] = {}
+        # errors and images on val of offered weights, while they are the best
+        self.head: tuple[int, int] | None = None
 
     def _ModelCheckpoint__warn_if_dir_not_empty(self, dirpath: Any) -> None:  # noqa: N802
         """Nothing is warned of, as a run's folder is its own; Lightning would import each installed store to look."""
@@ -75,7 +82,7 @@ class BestCheckpoint(ModelCheckpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What the last checkpoint has to know of the best one."""
-        return {**super().state_dict(), "losses": self.losses}
+        return {**super().state_dict(), "losses": self.losses, "head": self.head}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what is known of the best, if its files lie in the folder of this run.
@@ -87,6 +94,7 @@ class BestCheckpoint(ModelCheckpoint):
             renamed = _renamed(state_dict, {before: str(path) for before, path in here.items()})
             state_dict = {**renamed, "dirpath": self.dirpath}
             self.losses = state_dict.get("losses", {})
+            self.head = state_dict.get("head")
         elif state_dict.get("dirpath") != self.dirpath:
             # a run of its own that begins with a checkpoint of another: it has no best yet
             return
@@ -94,6 +102,8 @@ class BestCheckpoint(ModelCheckpoint):
 
     def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
         """Whether a score is one of the best; equal ones are compared by ``val/loss``."""
+        if self.head is not None and not self._is_beyond_chance(trainer, *self.head):
+            return False
         if super().check_monitor_top_k(trainer, current):
             return True
         loss, before = trainer.callback_metrics.get(TIE_BREAKER), self.losses.get(self.kth_best_model_path)
@@ -102,12 +112,13 @@ class BestCheckpoint(ModelCheckpoint):
         is_equal = bool(torch.eq(current, self.best_k_models[self.kth_best_model_path]))
         return trainer.strategy.reduce_boolean_decision(is_equal and float(loss) < before)
 
-    def offer(self, trainer: pl.Trainer, scores: dict[str, Tensor]) -> None:
+    def offer(self, trainer: pl.Trainer, scores: dict[str, Tensor], images: int) -> None:
         """Keep the weights before the first step as the best so far; every process calls this.
 
         Args:
             trainer: Of the run.
             scores: What they reach on val, by key such as ``val/accuracy``.
+            images: How many images that is of.
         """
         if self.save_top_k == 0:
             return
@@ -118,12 +129,39 @@ class BestCheckpoint(ModelCheckpoint):
         elif self.monitor is None or trainer.max_epochs == 0:
             self._save_none_monitor_checkpoint(trainer, candidates)
         self._offered = {}
+        if self.save_top_k == 1 and self.best_model_path and RIGHT in scores:
+            self.head = _errors(scores[RIGHT], images), images
+
+    def _is_beyond_chance(self, trainer: pl.Trainer, errors: int, images: int) -> bool:
+        """Whether an epoch has fewer errors than the head beyond chance; by the same score in every process."""
+        right = trainer.callback_metrics.get(RIGHT)
+        return right is None or fewer_beyond_chance(_errors(right, images), errors)
 
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         if (loss := {**trainer.callback_metrics, **self._offered}.get(TIE_BREAKER)) is not None:
             self.losses = {path: self.losses[path] for path in self.best_k_models if path in self.losses}
             self.losses[filepath] = float(loss)
+        if not self._offered:
+            self.head = None
         super()._save_checkpoint(trainer, filepath)
+
+
+def _errors(right: Tensor, images: int) -> int:
+    return round((1 - float(right)) * images)
+
+
+def fewer_beyond_chance(errors: int, before: int) -> bool:
+    """Whether weights that are no better would have so few errors on the same images in less than one of five cases.
+
+    The sign test of images on which the two differ, as if they shared no error: which they share is not known here.
+
+    Args:
+        errors: Of the weights in question.
+        before: Of those that they would replace.
+    """
+    from scipy.special import bdtr
+
+    return errors < before and float(bdtr(errors, errors + before, 0.5)) <= CHANCE
 
 
 def direction(monitor: str | None) -> Literal["min", "max"]:
