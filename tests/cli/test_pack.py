@@ -61,6 +61,7 @@ def batches(data: Any) -> list[Any]:
     return shown
 
 
+@pytest.mark.slow
 def test_a_folder_a_zip_and_a_tar_of_the_same_photos_make_the_same_shards_and_the_same_batches(
     photos: Path, tmp_path: Path
 ) -> None:

@@ -170,6 +170,7 @@ def _pixels(file: Path, preprocess: Preprocess) -> Tensor:
     return torch.from_numpy(resample(picture, region, Way.of(preprocess)).copy())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("copied")
 def test_nothing_of_the_teacher_is_in_what_fit_keeps_and_it_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path("runs/photos/checkpoints/best.ckpt")

@@ -65,6 +65,7 @@ def test_the_same_command_begins_goes_on_and_is_finished(photos: Path, capsys: p
     assert Path("runs/photos-2/checkpoints/last.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_begins_anew_in_its_folder(photos: Path, programs: Warm):
     running = programs.start(*AGAIN, "--trainer.max_epochs", "100000", "--run.save_minutes", "0")
     while not (RUN / "config.yaml").is_file():

@@ -41,6 +41,7 @@ def tables(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_tables_in_a_bucket_give_the_same_batches(
     tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_probe_goes_on_with_epochs(photos: Path, capsys: pytest.CaptureFixture
     assert (after - head).abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_each_option_finds_another_head(photos: Path, capsys: pytest.CaptureFixture[str]):
     def found(*words: str) -> tuple[str, list[float]]:
         assert main([*PROBE, "--run.name", "one", *words]) == 0

@@ -43,7 +43,8 @@ def assert_same(one: str, other: str) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_refusal_midway_is_one_line_and_the_run_goes_on_to_the_weights_of_the_disk(
     bucket: Bucket, workers: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
