@@ -117,5 +117,5 @@ def test_of_a_run_whose_scores_tie_the_best_is_the_epoch_of_the_lowest_loss(phot
 )
 def test_fewer_errors_are_beyond_chance_as_the_sign_test_of_scipy_says(errors: int, before: int):
     by_chance = binomtest(errors, errors + before, 0.5, alternative="less").pvalue
-    assert fewer_beyond_chance(errors, before) == (errors < before and by_chance <= 0.2)
-    assert fewer_beyond_chance(errors, before) == ((errors, before) in {(0, 3), (1, 4), (12, 23), (11, 19)})
+    assert fewer_beyond_chance(errors, before) == (errors < before and by_chance <= 0.3)
+    assert fewer_beyond_chance(errors, before) == ((errors, before) in {(0, 2), (0, 3), (1, 4), (12, 23), (11, 19)})

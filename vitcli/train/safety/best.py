@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TIE_BREAKER = "val/loss"
 RIGHT = "val/accuracy"
 # of two sets of weights that are equally good, one has as few errors less often than this
-CHANCE = 0.2
+CHANCE = 0.3
 Mode = Literal["auto", "min", "max"]
 
 
@@ -151,7 +151,7 @@ def _errors(right: Tensor, images: int) -> int:
 
 
 def fewer_beyond_chance(errors: int, before: int) -> bool:
-    """Whether weights that are no better would have so few errors on the same images in less than one of five cases.
+    """Whether weights that are no better would have so few errors on the same images in less than three of ten cases.
 
     The sign test of images on which the two differ, as if they shared no error: which they share is not known here.
 
