@@ -209,10 +209,7 @@ class FolderData(LabelledFiles):
         if part == "train" and empty:
             remedy = what_to_do(pool.index.left_out) or "add some, or remove the folder"
             raise DataError(f"data.root {self.root}: no images for train in {first_of(empty)}; {remedy}")
-        if part == "val" and len(empty) == len(self.classes):
-            self._notice("no images in val: training goes on without validation")
-        elif empty:
-            self._notice(f"no images in {part} of {first_of(empty)}")
+        self.say_empty(part, empty)
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from vitcli.images.source.roots import one_path
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.machine.threads import cores
-from vitcli.names import absolute, counted
+from vitcli.names import absolute, counted, first_of
 
 
 class LabelledFiles(ImageData, ABC):
@@ -216,6 +216,13 @@ class LabelledFiles(ImageData, ABC):
             self._notice(f"{counted(unknown, 'image')} with no label that the model knows: predicted without one")
         opener = FileOpener(self.source, (), self.max_pixels, self.quarantined)
         return list_files(opener, index, index.order, labels)
+
+    def say_empty(self, part: str, empty: Sequence[str]) -> None:
+        """Note which classes have no image in a split that may do without."""
+        if part == "val" and len(empty) == len(self.classes):
+            self._notice("no images in val: training goes on without validation")
+        elif empty:
+            self._notice(f"no images in {part} of {first_of(empty)}")
 
     def look_through(self, split: Split) -> None:
         """Inspect every file of a split that was not inspected yet, so that unreadable ones are known."""

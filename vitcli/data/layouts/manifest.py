@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any, final
 
 from vitcli.data.batches.datamodule import Split
+from vitcli.data.layouts.group_column import GROUP, check_group_column, groups_of_column
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.errors import ConfigError, DataError
+from vitcli.errors import DataError
 from vitcli.images.division.class_names import check_class_names
-from vitcli.images.division.groups import Groups
 from vitcli.images.division.split_words import split_named
 from vitcli.images.division.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.index.index import Index, index_file
@@ -20,11 +20,10 @@ from vitcli.images.index.listing import Listing
 from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.source import Folder, Source
-from vitcli.names import absolute, at_home, counted, extension, is_url, natural_order
+from vitcli.names import absolute, at_home, extension, is_url, natural_order
 from vitcli.table.read import Record, read_table
 
 SPLIT = "split"
-GROUP = "group"
 # Linux takes 4,096 bytes
 LONGEST_PATH = 32_768
 
@@ -70,11 +69,7 @@ class ManifestData(LabelledFiles):
         self.label_column = label_column
         self.split_column = split_column
         self.group_column = group_column
-        if group_column != GROUP and self.group_pattern is not None:
-            raise ConfigError(
-                f"data.group_column {group_column}: not together with data.group_pattern {self.group_pattern}; leave "
-                "out one of them"
-            )
+        check_group_column(group_column, self.group_pattern)
         self._read: list[tuple[str, str, str]] | None = None
         # the word of the table for each split
         self._spelled: dict[str, str] = {}
@@ -228,13 +223,12 @@ class ManifestData(LabelledFiles):
     def _read_groups(self) -> None:
         """The groups that the table names, if it does."""
         self.rows()
-        if self.group_pattern is not None:
-            if any(self._grouped.values()):
-                self._notice(f"data.group_pattern {self.group_pattern}: holds, and not the column {self.group_column}")
-        elif any(self._grouped.values()):
-            self.groups = Groups(f"data.group_column {self.group_column}", self._grouped)
-            if alone := sum(not group for group in self._grouped.values()):
-                self._notice(f"{counted(alone, 'row')} of {self.root} without a {self.group_column}: each by itself")
+        if any(self._grouped.values()):
+            found, told = groups_of_column(self.group_column, self._grouped, self.group_pattern, self.root)
+            if found is not None:
+                self.groups = found
+            if told:
+                self._notice(told)
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of all rows.

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.data.batches.datamodule import Split
+from vitcli.data.layouts.group_column import GROUP, check_group_column, groups_of_column
 from vitcli.data.layouts.labelled import LabelledFiles
-from vitcli.errors import ConfigError, DataError
+from vitcli.errors import DataError
 from vitcli.images.division.class_names import check_class_names
-from vitcli.images.division.groups import Groups
 from vitcli.images.division.split_tables import table_splits
 from vitcli.images.division.splits import Pool, check_known
 from vitcli.images.index.index import Index
@@ -25,9 +25,7 @@ from vitcli.images.source.tables.labels import NONE, labels_of, texts_of
 from vitcli.images.source.tables.listed import open_tables
 from vitcli.images.source.tables.table import Table
 from vitcli.images.source.tables.tables import Tables
-from vitcli.names import counted, first_of, natural_order, printable
-
-GROUP = "group"
+from vitcli.names import first_of, natural_order, printable
 
 
 @final
@@ -64,11 +62,7 @@ class ParquetData(LabelledFiles):
         self.image_column = image_column
         self.label_column = label_column
         self.group_column = group_column
-        if group_column != GROUP and self.group_pattern is not None:
-            raise ConfigError(
-                f"data.group_column {group_column}: not together with data.group_pattern {self.group_pattern}; leave "
-                "out one of them"
-            )
+        check_group_column(group_column, self.group_pattern)
         self._ranges: Ranges | None = None
         self._tables: list[Entry] = []
         self._splits: dict[str, str] = {}
@@ -188,13 +182,12 @@ class ParquetData(LabelledFiles):
             groups += [""] * count if column is None else _texts(*texts_of(table, column))
         if not any(groups):
             return
-        if self.group_pattern is not None:
-            self._notice(f"data.group_pattern {self.group_pattern}: holds, and not the column {self.group_column}")
-            return
         named = {path: groups[row] for path, row in zip(self.source.paths, self.source.rows.tolist(), strict=True)}
-        self.groups = Groups(f"data.group_column {self.group_column}", named)
-        if alone := sum(not group for group in named.values()):
-            self._notice(f"{counted(alone, 'row')} of {self.root} without a {self.group_column}: each by itself")
+        found, told = groups_of_column(self.group_column, named, self.group_pattern, self.root)
+        if found is not None:
+            self.groups = found
+        if told:
+            self._notice(told)
 
     def list_split(self, split: Split) -> Listing:
         """The images of a split; predict lists those of all tables, also those without a label.
@@ -217,10 +210,7 @@ class ParquetData(LabelledFiles):
         empty = [name for name in self.classes if not parts[part].count(name)]
         if part == "train" and empty:
             raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r}; add some")
-        if part == "val" and len(empty) == len(self.classes):
-            self._notice("no images in val: training goes on without validation")
-        elif empty:
-            self._notice(f"no images in {part} of {first_of(empty)}")
+        self.say_empty(part, empty)
         return self.listing_of(parts[part], self.classes)
 
     def index(self, inside: str = "") -> Index:

@@ -181,8 +181,5 @@ class ShardsData(LabelledFiles):
         empty = [name for name in self.classes if not parts[split].count(name)]
         if split == "train" and empty:
             raise DataError(f"data.root {self.root}: no pictures for train of {first_of(empty)}; add some")
-        if split == "val" and len(empty) == len(self.classes):
-            self._notice("no images in val: training goes on without validation")
-        elif empty:
-            self._notice(f"no images in {split} of {first_of(empty)}")
+        self.say_empty(split, empty)
         return self.listing_of(parts[split], self.classes)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, final
 
+from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.braces import spelled_braces
 from vitcli.images.source.entries import Entry
 from vitcli.images.source.pattern import is_pattern, spelled_out
@@ -186,6 +187,20 @@ class FileRanges(Ranges):
             status = os.fstat(handle.number)
             if (status.st_size, status.st_mtime_ns) != (listed.size, listed.version):
                 raise OSError("was changed since it was listed")
+
+
+def read_image(ranges: Ranges, place: Place) -> bytes:
+    """The bytes of an image that is a part of a file.
+
+    Raises:
+        UnreadableImage: They are not there, or cannot be read.
+        StoreError: They lie in a store, which refuses, or has failed after all retries.
+    """
+    try:
+        return ranges.read(*place)
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableImage(f"{place.name}: {' '.join(str(reason).split())[:80]}") from error
 
 
 def _literal(root: str) -> str:

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries
+from vitcli.images.source.members import folders_of
 from vitcli.images.source.paths import Paths
-from vitcli.images.source.ranges import FileRanges, Place, Ranges
+from vitcli.images.source.ranges import FileRanges, Place, Ranges, read_image
+from vitcli.images.source.rows import RowOf, hashed
 from vitcli.images.source.shards.found import TAR, is_compressed
 from vitcli.images.source.shards.index import indexed
 from vitcli.images.source.shards.packed import changed, check_packed
-from vitcli.images.source.shards.table import Table, hashed
+from vitcli.images.source.shards.table import Table
 from vitcli.images.source.source import Source
-from vitcli.names import extension, first_of, is_hidden, natural_order, printable
+from vitcli.names import extension, first_of, natural_order, printable
 
 # odd, so that no two places in a shard of one version are one
 SPREAD = 0x9E3779B97F4A7C15
@@ -68,19 +70,12 @@ class Shards(Source):
             self.left_out.update(shard.left_out)
         self._firsts = self.table.firsts
         self._names = names
-        self.paths, self._hashes = _apart(self.table)
-        self._by_hash = np.argsort(self._hashes, kind="stable").astype(np.int32)
-        self._sorted = self._hashes[self._by_hash]
+        self.paths, hashes = _apart(self.table)
+        self._row_of = RowOf(self.paths, hashes)
 
     def folders(self, inside: str = "") -> list[str]:
         """Names of the visible folders directly in a folder, in natural order."""
-        prefix = f"{inside}/" if inside else ""
-        names = {
-            rest.partition("/")[0]
-            for path in self.paths
-            if path.startswith(prefix) and "/" in (rest := path[len(prefix) :])
-        }
-        return sorted((name for name in names if not is_hidden(name)), key=natural_order)
+        return folders_of(self.paths, inside)
 
     def files(
         self, inside: str = "", extensions: Collection[str] | None = None, deep: bool = True
@@ -101,11 +96,7 @@ class Shards(Source):
         place = self.place(path)
         if place is None:
             raise UnreadableImage("no such file in the shards")
-        try:
-            return self.ranges.read(*place)
-        except (OSError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UnreadableImage(f"{place.name}: {' '.join(str(reason).split())[:80]}") from error
+        return read_image(self.ranges, place)
 
     def ahead(self, paths: Sequence[str]) -> None:
         """Pictures that will be read soon, in this order."""
@@ -117,15 +108,11 @@ class Shards(Source):
 
     def place(self, path: str) -> Place | None:
         """Where the bytes of a picture lie; None if there is no such picture."""
-        key = hashed([path])[0]
-        at = int(np.searchsorted(self._sorted, key))
-        while at < len(self._sorted) and self._sorted[at] == key:
-            row = int(self._by_hash[at])
-            if self.paths[row] == path:
-                shard = int(np.searchsorted(self._firsts, row, side="right")) - 1
-                return Place(self._names[shard], int(self.table.starts[row]), int(self.table.sizes[row]))
-            at += 1
-        return None
+        row = self._row_of(path)
+        if row is None:
+            return None
+        shard = int(np.searchsorted(self._firsts, row, side="right")) - 1
+        return Place(self._names[shard], int(self.table.starts[row]), int(self.table.sizes[row]))
 
     def changed(self) -> list[tuple[str, str]]:
         """Shards whose bytes are no longer those that vitcli pack has written, and why; every one is read whole.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from vitcli.images.source.entries import Entry
 from vitcli.images.source.paths import Paths
+from vitcli.images.source.rows import hashed
 from vitcli.machine.atomic import replacing
 
 # version of the file's layout, and of what is found in a shard; another one is not read
@@ -202,12 +201,6 @@ class Table:
             and int(self.codes.min()) >= NONE
             and int(self.codes.max()) < len(self.words)
         )
-
-
-def hashed(paths: Iterable[str]) -> NDArray[np.uint64]:
-    """64 bits of each path's BLAKE2b, by which its row is found."""
-    digests = b"".join(hashlib.blake2b(os.fsencode(path), digest_size=8).digest() for path in paths)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def _joined(parts: Iterable[NDArray[Any]], kind: Any) -> NDArray[Any]:

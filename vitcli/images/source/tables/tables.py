@@ -15,8 +15,8 @@ from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.inner import MOST_BYTES, too_large
 from vitcli.images.source.paths import Paths
-from vitcli.images.source.ranges import FileRanges, Place, Ranges
-from vitcli.images.source.shards.table import hashed
+from vitcli.images.source.ranges import FileRanges, Place, Ranges, read_image
+from vitcli.images.source.rows import RowOf, hashed
 from vitcli.images.source.source import Source
 from vitcli.images.source.tables.columns import PATH, Images
 from vitcli.images.source.tables.laid import places_of
@@ -80,9 +80,7 @@ class Tables(Source):
         self.paths = Paths.of(
             names_of([entry.path for entry in self.tables], self.table_of, numbers, [own[row] for row in self.rows])
         )
-        hashes = hashed(list(self.paths))
-        self._by_hash = np.argsort(hashes, kind="stable")
-        self._sorted = hashes[self._by_hash]
+        self._row_of = RowOf(self.paths, hashed(self.paths))
 
     def folders(self, inside: str = "") -> list[str]:
         """None: rows lie in no folders."""
@@ -97,26 +95,17 @@ class Tables(Source):
 
     def place(self, path: str) -> Place | None:
         """Where the bytes of an image lie; None if there is no such row, or no image in it."""
-        key = hashed([path])[0]
-        at = int(np.searchsorted(self._sorted, key))
-        while at < len(self._sorted) and self._sorted[at] == key:
-            row = int(self._by_hash[at])
-            if self.paths[row] == path:
-                return Place(self._files[self.table_of[row]], int(self._starts[row]), int(self._sizes[row]))
-            at += 1
-        return None
+        row = self._row_of(path)
+        if row is None:
+            return None
+        return Place(self._files[self.table_of[row]], int(self._starts[row]), int(self._sizes[row]))
 
     def read(self, path: str) -> bytes:
         """The bytes of an image."""
         place = self.place(path)
         if place is None:
             raise UnreadableImage("no such row, or no image in it")
-        ranges = self._laid if os.path.isabs(place.name) else self.ranges
-        try:
-            return ranges.read(*place)
-        except (OSError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UnreadableImage(f"{place.name}: {' '.join(str(reason).split())[:80]}") from error
+        return read_image(self._laid if os.path.isabs(place.name) else self.ranges, place)
 
     def ahead(self, paths: Sequence[str]) -> None:
         """Images that will be read soon, in this order."""
