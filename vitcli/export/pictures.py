@@ -21,7 +21,7 @@ from vitcli.images.decode.encoded import MAX_PIXELS, EncodedPicture, strict
 from vitcli.images.decode.picture import Picture, UnreadableImage
 from vitcli.images.decode.pixels import Rgb, Way
 from vitcli.images.index.index import Index
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.machine.threads import cores, map_some
 from vitcli.names import counted, printable
 from vitcli.preprocess import Preprocess

@@ -15,7 +15,7 @@ from vitcli.images.index.index import Index
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import UNKNOWN, FileOpener, Listing, list_files
 from vitcli.images.index.unlabelled import Unlabelled
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.roots import one_path
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.names import counted

@@ -16,7 +16,8 @@ from vitcli.errors import UserError
 from vitcli.images.decode import jpeg
 from vitcli.images.decode.encoded import EncodedPicture, orientation, strict
 from vitcli.images.decode.picture import Picture, UnreadableImage
-from vitcli.images.source.archive import ARCHIVES, open_source
+from vitcli.images.source.archive import ARCHIVES
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.options import REMOTE, Remote
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.tables.found import tables_of

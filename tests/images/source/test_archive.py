@@ -17,8 +17,9 @@ import pytest
 from vitcli.data.layouts.folder import FolderData
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
-from vitcli.images.source.archive import Archive, open_source
+from vitcli.images.source.archive import Archive
 from vitcli.images.source.entries import Entry
+from vitcli.images.source.open import open_source
 from vitcli.images.source.source import Folder
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 

@@ -14,7 +14,7 @@ from vitcli.errors import ConfigError, DataError
 from vitcli.images.division.split_folders import find_split_folders
 from vitcli.images.division.splits import Pool, as_rows
 from vitcli.images.index.listing import Listing
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.walk import check_folder
 from vitcli.names import is_url

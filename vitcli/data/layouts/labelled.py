@@ -24,7 +24,7 @@ from vitcli.images.index.index import Index, index_file, scan
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import UNKNOWN, FileOpener, Listing, list_files
 from vitcli.images.index.look_through import look_through
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.options import REMOTE, Remote, unused
 from vitcli.images.source.roots import one_path
 from vitcli.images.source.source import Source

@@ -17,8 +17,8 @@ from vitcli.images.division.split_words import split_named
 from vitcli.images.division.splits import SPLIT_NAMES, Pool, as_rows, check_known
 from vitcli.images.index.index import Index, index_file
 from vitcli.images.index.listing import Listing
-from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.open import open_source
 from vitcli.images.source.source import Folder, Source
 from vitcli.names import absolute, at_home, extension, is_url, natural_order
 from vitcli.table.read import Record, read_table

@@ -21,7 +21,8 @@ from vitcli.images.decode.given import check_array, of_array, of_image
 from vitcli.images.decode.picture import Picture, UnreadableImage
 from vitcli.images.decode.pixels import Rgb, Way
 from vitcli.images.index.index import Index
-from vitcli.images.source.archive import ARCHIVES, open_source
+from vitcli.images.source.archive import ARCHIVES
+from vitcli.images.source.open import open_source
 from vitcli.images.source.pattern import is_pattern, matching
 from vitcli.images.source.source import Source
 from vitcli.machine.threads import cores, map_some

@@ -10,8 +10,9 @@ from typing import final
 
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.index.index import Index
-from vitcli.images.source.archive import ARCHIVES, open_source
+from vitcli.images.source.archive import ARCHIVES
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.open import open_source
 from vitcli.images.source.pattern import is_pattern, spelled_out
 from vitcli.images.source.remote.options import REMOTE, Remote
 from vitcli.images.source.several import NAMED_AGAIN, Several
@@ -60,15 +61,16 @@ class Unlabelled:
             if len(self.roots) > 1:
                 raise DataError(f"data.root {far}: is an address, which has to be the only root; predict it alone")
             return open_source(far, remote=self.remote)
-        if len(self.roots) == 1 and not is_pattern(self.root) and is_shards(self.root):
-            # a folder of tars, or braces, which no other pattern has
-            return open_source(self.root)
-        if len(self.roots) == 1 and not is_pattern(self.root) and holds_images(self.root):
+        alone = len(self.roots) == 1 and not is_pattern(self.root)
+        if alone and os.path.isdir(self.root):
+            return open_source(self.root, self.follow_links)
+        if alone and (is_shards(self.root) or holds_images(self.root)):
+            # braces, which no other pattern has, or a table
             return open_source(self.root)
         named = spelled_out(self.roots, self.follow_links)
-        if len(self.roots) > 1 or is_pattern(self.root):
+        if not alone:
             return Several(named, self.follow_links)
-        if os.path.isdir(self.root) or extension(self.root) in ARCHIVES:
+        if extension(self.root) in ARCHIVES:
             return open_source(self.root, self.follow_links)
         return None
 

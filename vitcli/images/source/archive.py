@@ -13,7 +13,6 @@ import zlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any, final
 
 from vitcli.errors import DataError
@@ -23,14 +22,7 @@ from vitcli.images.source.far import FarFile, read_member
 from vitcli.images.source.inner import inner_path, too_large
 from vitcli.images.source.members import files_of, folders_of
 from vitcli.images.source.ranges import Ranges
-from vitcli.images.source.remote.options import REMOTE, Remote
-from vitcli.images.source.shards.found import is_shards
-from vitcli.images.source.shards.shards import Shards
-from vitcli.images.source.source import Folder, Source
-from vitcli.images.source.tables.found import holds_images, tables_of
-from vitcli.images.source.walk import check_folder
-from vitcli.names import extension, is_url
-from vitcli.run import CACHE, RunOptions
+from vitcli.images.source.source import Source
 
 ARCHIVES = (".zip", ".tar")
 # photos hardly shrink in a zip
@@ -217,34 +209,6 @@ class Tar(Archive):
         if len(content) < entry.size:
             raise EOFError("the archive ends before the file does")
         return content
-
-
-def open_source(root: str, follow_links: bool = False, kept: Path | None = None, remote: Remote = REMOTE) -> Source:
-    """Where the files of a root lie.
-
-    Args:
-        root: A folder, a zip, a tar, or shards: a folder of tars, or a pattern of them; tables with images in them; or
-            the address of one of these.
-        follow_links: Whether links in a folder are followed.
-        kept: The folder for the index of shards that lie where none can be written, and for what is found out about
-            tables; None: beside the runs.
-        remote: How it is read if it is an address.
-
-    Raises:
-        DataError: It is none of these, or damaged.
-    """
-    if is_url(root):
-        from vitcli.images.source.remote.open import open_remote
-
-        return open_remote(root, remote, kept)
-    if os.path.isfile(root) and extension(root) in ARCHIVES:
-        return Zip(root) if extension(root) == ".zip" else Tar(root)
-    if is_shards(root):
-        return Shards(root, kept=kept)
-    if holds_images(root):
-        return tables_of(root, None, Path(RunOptions().dir, CACHE) if kept is None else kept)
-    check_folder(root)
-    return Folder(root, follow_links)
 
 
 def _damaged(root: str, error: BaseException, more: str = "") -> DataError:

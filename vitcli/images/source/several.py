@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import final
 
 from vitcli.images.decode.encoded import read_file
-from vitcli.images.source.archive import ARCHIVES, open_source
+from vitcli.images.source.archive import ARCHIVES
 from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.open import open_source
 from vitcli.images.source.shards.found import is_shards
 from vitcli.images.source.source import Source
 from vitcli.images.source.tables.found import holds_images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vitcli.errors import DataError
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.address import Address
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bucket import Bucket
 from tests.images.source.remote.conftest import until
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.ahead import Ahead
 from vitcli.images.source.remote.options import Remote
 

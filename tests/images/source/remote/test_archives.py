@@ -14,7 +14,8 @@ from tests.bucket import Bucket
 from tests.images.source.remote.conftest import until
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
-from vitcli.images.source.archive import Archive, open_source
+from vitcli.images.source.archive import Archive
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote import ranges
 from vitcli.images.source.remote.options import Remote
 

@@ -11,7 +11,7 @@ import pytest
 from tests.bucket import Bucket
 from vitcli.errors import DataError, StoreError
 from vitcli.images.decode.picture import UnreadableImage
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.options import Remote
 from vitcli.images.source.source import Source
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.bucket import Bucket
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote import room
 from vitcli.images.source.remote.kept import Kept
 from vitcli.images.source.remote.options import Remote
@@ -144,7 +144,7 @@ def test_a_process_that_is_killed_while_it_fetches_leaves_nothing_half_and_locks
 ) -> None:
     (photos / "set" / "a" / "big.jpg").write_bytes(CONTENT * 300)
     code = (
-        "import sys; from vitcli.images.source.archive import open_source;"
+        "import sys; from vitcli.images.source.open import open_source;"
         "from vitcli.images.source.remote.options import Remote;"
         "source = open_source('s3://photos/set', remote=Remote(cache_dir=sys.argv[1]));"
         "source.read('a/0 ü.jpg'); print('ready', flush=True); source.read('a/big.jpg')"

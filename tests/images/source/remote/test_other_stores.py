@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from vitcli.errors import StoreError
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.remote.options import Remote
 
 # their libraries take seconds to import

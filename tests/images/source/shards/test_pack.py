@@ -14,8 +14,8 @@ import pytest
 
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.decode.picture import UnreadableImage
-from vitcli.images.source.archive import open_source
 from vitcli.images.source.entries import Entry
+from vitcli.images.source.open import open_source
 from vitcli.images.source.shards import pack as packing
 from vitcli.images.source.shards.pack import pack
 from vitcli.images.source.shards.packed import NAME

@@ -15,7 +15,7 @@ from tests.images.source.shards.write import samples, write_shard
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.index.index import Index
-from vitcli.images.source.archive import open_source
+from vitcli.images.source.open import open_source
 from vitcli.images.source.several import Several
 from vitcli.images.source.shards import index as shards_index
 from vitcli.images.source.shards.index import STEM
