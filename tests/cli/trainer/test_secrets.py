@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,13 +81,16 @@ def test_a_secret_in_a_runs_own_config_is_refused(copied: Path, capsys: pytest.C
 
 
 @pytest.mark.slow
-def test_a_key_in_the_environment_gets_into_no_file_of_a_run(photos: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_key_in_the_environment_gets_into_no_file_of_a_run(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, vitcli: Callable[..., subprocess.CompletedProcess[str]]
+):
     for name in ("WANDB_API_KEY", "COMET_API_KEY", "SOME_PASSWORD"):
         monkeypatch.setenv(name, SECRET)
-    assert (
-        main([*FIT, "--trainer.logger=WandbLogger", "--trainer.logger+=CSVLogger", "--trainer.logger.save_dir=runs"])
-        == 0
-    )
+    # in a process of its own: wandb's service, started once a process, writes below the folder in which it started
+    words = ["--trainer.logger=WandbLogger", "--trainer.logger+=CSVLogger", "--trainer.logger.save_dir=runs"]
+    ended = vitcli(*FIT, *words)
+    assert ended.returncode == 0, ended.stderr
+    assert SECRET not in ended.stdout + ended.stderr
     files = {path.name for path in Path("runs/photos").rglob("*")}
     assert {"config.yaml", "about.json", "debug.log"} <= files
     assert any(name.endswith(".wandb") for name in files)
