@@ -47,9 +47,11 @@ class Turn(NamedTuple):
     others: float
 
 
-def draw(folder: Path, count: int) -> None:
+def draw(folder: Path, count: int, width: int = 640) -> None:
     """Photos with soft shapes and some noise, as JPEG of quality 90, in two folders, as timm wants them."""
     from PIL import Image
+
+    height = width * 3 // 4
 
     for number in range(count):
         file = folder / CLASSES[number % 2] / f"{number}.jpg"
@@ -58,8 +60,8 @@ def draw(folder: Path, count: int) -> None:
             file.hardlink_to(folder / CLASSES[number % 2] / f"{number % DRAWN}.jpg")
             continue
         rng = np.random.default_rng(number)
-        soft = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480), 3)
-        pixels = np.asarray(soft, dtype=np.int16) + rng.integers(-6, 7, (480, 640, 1), dtype=np.int16)
+        soft = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((width, height), 3)
+        pixels = np.asarray(soft, dtype=np.int16) + rng.integers(-6, 7, (height, width, 1), dtype=np.int16)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, quality=90)
 
 

@@ -1,6 +1,7 @@
 """How many photos a second come out of an object store, beside litdata, MosaicML streaming and WebDataset?
 
     .venv/bin/python benchmarks/streaming.py --peers PEERS/bin/python             # 4,096 drawn photos of 640 x 480
+    .venv/bin/python benchmarks/streaming.py --peers PEERS/bin/python --images 1024 --width 2016 --bytes no
     .venv/bin/python benchmarks/streaming.py --peers PEERS/bin/python --root photos --images 8192 --rounds 3
 
 ``--peers`` is a Python that has litdata, mosaicml-streaming, webdataset and torchvision. The photos lie in each one's
@@ -42,11 +43,12 @@ LATENCIES = (0, 20, 100)
 
 
 class Turn(NamedTuple):
-    """What a contestant took: photos a second, seconds to build and to the first batch, peak bytes, others' cores."""
+    """What a contestant took: photos a second, seconds to build and to the first batch, processor time, peak bytes."""
 
     rate: float
     build: float
     first: float
+    processor: float
     peak_bytes: int
     others: float
 
@@ -67,10 +69,10 @@ def serving(root: Path, milliseconds: int) -> Iterator[str]:
 def lay_out(args: argparse.Namespace, work: Path) -> dict[str, int]:
     """The photos in each format, as objects of a bucket; the bytes of each."""
     photos, bucket = work / "photos", work / "store" / BUCKET
-    link(args.root, photos, args.images) if args.root else draw(photos, args.images)
-    shard_bytes = args.shard_mb * 2**20
+    link(args.root, photos, args.images) if args.root else draw(photos, args.images, args.width)
+    shard_bytes = args.shard_mb * 10**6
     vitcli = Path(sys.executable).with_name("vitcli")
-    options = ["--out", str(bucket / "shards"), "--size", f"{args.shard_mb}MiB"]
+    options = ["--out", str(bucket / "shards"), "--size", f"{args.shard_mb}MB"]
     subprocess.run([vitcli, "pack", str(photos), *options], check=True, stdout=subprocess.DEVNULL, cwd=work)
     for name in ("litdata", "mosaic") if args.peers else ():
         words = ["write", name, "--root", photos, "--out", bucket / name, "--shard_bytes", shard_bytes]
@@ -116,7 +118,7 @@ def run(command: list[str], url: str, work: Path, images: int) -> Turn:
         watcher.start()
         code = process.wait()
         passed, burnt = clock.burnt()
-        others = (burnt - (family_seconds() - own)) / passed
+        own = family_seconds() - own
         over.set()
         watcher.join()
         said.seek(0)
@@ -127,7 +129,8 @@ def run(command: list[str], url: str, work: Path, images: int) -> Turn:
     told = json.loads(lines[-1])
     if told["samples"] != images:
         print(f"{told['samples']} of {images} photos came", flush=True)
-    return Turn(told["samples"] / told["epoch"], told["build"], told["first"], peak[0], others)
+    others = (burnt - own - told["left"]) / passed
+    return Turn(told["samples"] / told["epoch"], told["build"], told["first"], told["processor"], peak[0], others)
 
 
 def measure(args: argparse.Namespace, work: Path, decode: bool, milliseconds: int) -> dict[str, list[Turn]]:
@@ -156,10 +159,12 @@ def measure(args: argparse.Namespace, work: Path, decode: bool, milliseconds: in
     for name, own in turns.items():
         if own:
             rates, peaks = [turn.rate for turn in own], [turn.peak_bytes / 2**20 for turn in own]
-            firsts, builds = ([getattr(turn, kind) for turn in own] for kind in ("first", "build"))
+            firsts, builds, burnt = (
+                statistics.median(getattr(turn, kind) for turn in own) for kind in ("first", "build", "processor")
+            )
             print(
-                f"  {name:22} {spread(rates, 0):>18} photos/s, first batch {statistics.median(firsts):5.2f} s, built "
-                f"in {statistics.median(builds):5.2f} s, peak {spread(peaks, 0)} MiB"
+                f"  {name:22} {spread(rates, 0):>18} photos/s, {burnt:5.2f} s of processor, first batch {firsts:.2f} "
+                f"s, built in {builds:5.2f} s, peak {spread(peaks, 0)} MiB"
             )
     told(turns)
     return turns
@@ -198,6 +203,7 @@ def main() -> None:
     parser.add_argument("--peers", metavar="PYTHON", help="that has litdata, mosaicml-streaming and webdataset")
     parser.add_argument("--root", type=Path, help="a folder of JPEGs; without it some are drawn")
     parser.add_argument("--images", type=int, default=4096)
+    parser.add_argument("--width", type=int, default=640, help="of drawn photos, which are three quarters as high")
     parser.add_argument("--shard_mb", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
@@ -218,7 +224,8 @@ def main() -> None:
             cells[f"{milliseconds} ms, {'decoded' if decode else 'bytes'}"] = {
                 name: [turn._asdict() for turn in own] for name, own in turns.items()
             }
-        keep(args.json, {"images": args.images, "workers": args.workers, "cells": cells})
+            # after each, as all of them take long
+            keep(args.json, {"images": args.images, "workers": args.workers, "cells": cells})
 
 
 if __name__ == "__main__":

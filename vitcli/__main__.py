@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from vitcli import __version__
-from vitcli.cli import usage
+from vitcli.cli import help_texts, usage
 from vitcli.machine import process
 from vitcli.machine.blas import one_thread
 from vitcli.machine.openmp import spin_briefly
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
     if first in {"-h", "--help", "help"}:
-        print(usage.overview())
+        print(help_texts.overview())
         return 0
     if first in {"-V", "--version", "version"}:
         if "--verbose" not in words:
@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first not in usage.VERBS:
         from vitcli.names import printable
 
-        print(f"vitcli: error: {printable(usage.unknown_verb(first))}", file=sys.stderr)
+        print(f"vitcli: error: {printable(help_texts.unknown_verb(first))}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & set(words[1:]):
-        print(usage.of_verb(first))
+        print(help_texts.of_verb(first))
         return 0
     try:
         with SIGNALS.listening():

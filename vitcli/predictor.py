@@ -6,19 +6,18 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import torch
 
 from vitcli.answers.answer import answer
 from vitcli.answers.asked import Asked, Tta
 from vitcli.answers.rows import rows_of
-from vitcli.errors import ConfigError, WeightsError
+from vitcli.errors import ConfigError
 from vitcli.evaluate.temperature import fitted_temperature
 from vitcli.images.decode.encoded import MAX_PIXELS
 from vitcli.images.index.handed import Cropped, Given, Handed, cropped, handed, named, stacked
 from vitcli.names import at_home
-from vitcli.preprocess import Preprocess
 from vitcli.run import resolve_checkpoint, run_of
 from vitcli.table.columns import BEST, NARROW, Columns
 from vitcli.table.row import Row
@@ -66,13 +65,7 @@ class Predictor:
             raise ConfigError(f"batch_size {batch_size}: below 1; a batch holds at least one image")
         path = at_home(os.fspath(run))
         pretrained = open_pretrained(path)
-        told: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in pretrained.preprocess.items()
-        }
-        try:
-            self.preprocess = Preprocess(size=pretrained.net.image_size, **told)
-        except TypeError as error:
-            raise WeightsError(f"{run}: what it says of preprocessing is not vitcli's: {error}") from error
+        self.preprocess = pretrained.contract(str(run))
         self.classes = tuple(pretrained.names())
         self.asked = Asked(_fitted(path) if temperature == "auto" else temperature, tta, threshold)
         self.asked.check(self.classes)

@@ -134,6 +134,7 @@ def test_mirror_images_count_in_every_verb_and_in_its_scores(
         assert [row.probabilities[0] for row in once] != pytest.approx(shares, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_unfinished_table_is_not_gone_on_with_when_the_net_is_asked_otherwise(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

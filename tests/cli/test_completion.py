@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from vitcli.__main__ import main
+from vitcli.cli.options import CHOICES
 from vitcli.cli.shipped import shipped
-from vitcli.cli.usage import CHOICES, VERBS
+from vitcli.cli.usage import VERBS
 from vitcli.cli.verbs.completion import FILES, FOLDERS
 
 BASH = shutil.which("bash")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.conftest import CPU, TINY, picture_bytes
+from tests.data.shown import shown
 from tests.images.source.shards.write import samples, write_shard
 from tests.images.source.test_archive import write_tar, write_zip
 from vitcli.__main__ import main
@@ -53,14 +53,6 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
-def batches(data: Any) -> list[Any]:
-    """Everything that a run is shown."""
-    data.setup("fit")
-    shown = [batch for loader in (data.train_dataloader(), data.val_dataloader()) for batch in loader]
-    data.teardown("fit")
-    return shown
-
-
 @pytest.mark.slow
 def test_a_folder_a_zip_and_a_tar_of_the_same_photos_make_the_same_shards_and_the_same_batches(
     photos: Path, tmp_path: Path
@@ -73,16 +65,11 @@ def test_a_folder_a_zip_and_a_tar_of_the_same_photos_make_the_same_shards_and_th
     assert shards[0] == shards[1] == shards[2]
     assert {name.split("-")[0] for name in shards[0]} == {"train", "val"}
     options: dict[str, Any] = {"batch_size": 4, "preprocess": Preprocess(size=(8, 8)), "seed": 5}
-    shown = [
-        batches(FolderData(str(photos), **options)),
-        batches(ShardsData(str(tmp_path / "photos-shards"), **options)),
-        # and again as shards
-        batches(FolderData(str(tmp_path / "photos.tar"), **options)),
-    ]
-    assert len(shown[0]) == 4
-    for ours, *others in zip(*shown, strict=True):
-        for other in others:
-            assert all(torch.equal(ours[key], other[key]) for key in ("image", "label", "index", "size"))
+    expected = shown(FolderData(str(photos), **options))
+    assert len(expected) == 4
+    assert shown(ShardsData(str(tmp_path / "photos-shards"), **options)) == expected
+    # and again as shards
+    assert shown(FolderData(str(tmp_path / "photos.tar"), **options)) == expected
 
 
 def test_webdatasets_own_library_reads_what_is_packed(photos: Path, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_new_images_join_those_that_are_sorted(odd: Path) -> None:
     assert len(now) == len(first) + 1
 
 
+@pytest.mark.slow
 def test_what_is_there_under_the_name_stays_and_the_image_has_another(
     odd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

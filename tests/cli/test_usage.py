@@ -12,7 +12,7 @@ import vitcli.data
 import vitcli.net
 from vitcli import __version__
 from vitcli.__main__ import main
-from vitcli.cli import usage
+from vitcli.cli import help_texts, options, usage
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_misspelt_verb_is_named_with_the_nearest(capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("verb", usage.VERBS)
 def test_short_help_has_an_example_and_at_most_twenty_options(verb: str):
-    text = usage.of_verb(verb)
+    text = help_texts.of_verb(verb)
     assert f"vitcli {verb} " in text
     assert all(f"  {option} " in text for option in usage.VERBS[verb].options)
     assert len(usage.VERBS[verb].options) <= 20
@@ -94,8 +94,8 @@ def test_every_option_of_the_short_help_exists(capsys: pytest.CaptureFixture[str
 
 
 def test_help_names_every_class_that_data_and_backend_may_be():
-    assert set(usage.CHOICES["--data"]) == public_subclasses(vitcli.data, vitcli.data.ImageData)
-    assert set(usage.CHOICES["--model.net.backend"]) == public_subclasses(vitcli.net, vitcli.net.Backend)
+    assert set(options.CHOICES["--data"]) == public_subclasses(vitcli.data, vitcli.data.ImageData)
+    assert set(options.CHOICES["--model.net.backend"]) == public_subclasses(vitcli.net, vitcli.net.Backend)
 
 
 def public_subclasses(room: ModuleType, base: type) -> set[str]:
@@ -109,7 +109,7 @@ def test_the_options_of_a_data_class_are_listed(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         run("fit", ["--data.help", "FolderData"])
     text = capsys.readouterr().out
-    for option in usage.OPTIONS:
+    for option in options.OPTIONS:
         if option.startswith("--data."):
             assert option in text
 

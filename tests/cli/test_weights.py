@@ -101,7 +101,7 @@ def test_weights_without_a_head_start_a_training_and_predict_nothing(photos: Pat
     assert trained.classes == 2
 
 
-@pytest.mark.parametrize("backend", ["VanillaTransformer", "Linformer"])
+@pytest.mark.parametrize("backend", [pytest.param("VanillaTransformer", marks=pytest.mark.slow), "Linformer"])
 def test_fit_takes_weights_to_another_size_of_picture(
     ours: Path, photos: Path, capsys: pytest.CaptureFixture[str], backend: str
 ):

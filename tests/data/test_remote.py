@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
 import shutil
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,20 +12,21 @@ import pytest
 
 from tests.bucket import Bucket, serving
 from tests.conftest import picture_bytes
-from vitcli.data import FolderData, ManifestData
-from vitcli.data.augment.augment import Augment
+from tests.data.shown import AUGMENT, shown
+from tests.images.source.shards.write import write_shard
+from tests.images.source.tables.written import table, write_parquet
+from vitcli.data import FolderData, ManifestData, ParquetData
 from vitcli.errors import StoreError
 from vitcli.images.source.remote.options import Remote
 from vitcli.preprocess import Preprocess
 
 pytest.importorskip("s3fs")
-AUGMENT = Augment(colour=0.3, erase=0.3, policy="trivial", flip_vertical=0.3)
 COUNT = 11
 
 
 @pytest.fixture(scope="module")
 def lying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bucket, Path]]:
-    """A bucket with the same photos as a folder, a zip, a tar, shards and a table, and the folder on the disk."""
+    """A bucket with the same photos as a folder, a zip, a tar, shards, a table and Parquet, and the folder itself."""
     root = tmp_path_factory.mktemp("lying")
     bucket = root / "store" / "photos"
     for place, label in enumerate(("cat", "dog")):
@@ -39,17 +37,17 @@ def lying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bucket, Pa
     paths = sorted(path.relative_to(bucket / "set").as_posix() for path in (bucket / "set").rglob("*.jpg"))
     shutil.make_archive(str(bucket / "zipped"), "zip", bucket / "set")
     shutil.make_archive(str(bucket / "tarred"), "tar", bucket / "set")
-    (bucket / "shards").mkdir()
     for number in range(3):
-        with tarfile.open(bucket / "shards" / f"{number:03d}.tar", "w") as shard:
-            for path in paths[number::3]:
-                member = tarfile.TarInfo(path)
-                member.size = (bucket / "set" / path).stat().st_size
-                shard.addfile(member, io.BytesIO((bucket / "set" / path).read_bytes()))
+        members = {path: (bucket / "set" / path).read_bytes() for path in paths[number::3]}
+        write_shard(bucket / "shards" / f"{number:03d}.tar", members)
     for name, start in (("set/table.csv", ""), ("tables/addresses.csv", "s3://photos/set/")):
         (bucket / name).parent.mkdir(exist_ok=True)
-        with (bucket / name).open("w", newline="") as table:
-            csv.writer(table).writerows([("path", "label"), *((start + path, path.split("/")[0]) for path in paths)])
+        with (bucket / name).open("w", newline="") as opened:
+            csv.writer(opened).writerows([("path", "label"), *((start + path, path.split("/")[0]) for path in paths)])
+    photos = [bucket / "set" / path for path in paths]
+    labels = [int(photo.parent.name == "dog") for photo in photos]
+    rows = table(photos, labels, classes=("cat", "dog"), root=bucket / "set")
+    write_parquet(bucket / "rows.parquet", rows, compression="none")
     with serving(root / "store") as started, pytest.MonkeyPatch.context() as patch:
         for name, value in started.environment().items():
             patch.setenv(name, value)
@@ -68,20 +66,6 @@ def made(layout: Callable[..., Any], root: str, kept: Path, workers: int = 0, **
     )
 
 
-def shown(data: Any) -> list[str]:
-    """A hash of each batch of an epoch of training and of val."""
-    data.setup("fit")
-    hashes = []
-    for loader in (data.train_dataloader(), data.val_dataloader()):
-        for batch in loader:
-            content = (
-                batch["image"].numpy().tobytes() + batch["label"].numpy().tobytes() + batch["index"].numpy().tobytes()
-            )
-            hashes.append(hashlib.sha256(content).hexdigest())
-    data.teardown("")
-    return hashes
-
-
 WHERE: dict[str, tuple[Callable[..., Any], str, dict[str, str]]] = {
     "folder": (FolderData, "s3://photos/set", {}),
     "zip": (FolderData, "s3://photos/zipped.zip", {}),
@@ -89,6 +73,7 @@ WHERE: dict[str, tuple[Callable[..., Any], str, dict[str, str]]] = {
     "shards": (FolderData, "s3://photos/shards", {}),
     "table": (ManifestData, "s3://photos/set/table.csv", {}),
     "table of addresses": (ManifestData, "s3://photos/tables/addresses.csv", {"folder": "s3://photos/set"}),
+    "parquet": (ParquetData, "s3://photos/rows.parquet", {}),
     "web": (FolderData, "{url}/photos/set/", {}),
 }
 
@@ -132,6 +117,7 @@ def test_what_is_known_of_the_files_is_kept_and_an_epoch_reads_each_object_once(
     assert bucket.objects - before == 2 * COUNT, "the facts of the files are kept by their versions"
 
 
+@pytest.mark.slow
 def test_a_refusal_that_a_worker_meets_is_the_one_line_of_the_run(
     lying: tuple[Bucket, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def test_every_number_that_is_computed_stands_on_the_page():
     assert "?<!-- / -->" not in TEXT
 
 
+@pytest.mark.slow
 def test_the_pictures_are_those_that_are_drawn_now():
     now = drawn()
     assert {file.name for file in PICTURES.glob("attention-*.png")} == set(now)

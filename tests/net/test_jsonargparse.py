@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
+from vitcli.cli.built import built
 from vitcli.net import Linformer, VanillaTransformer, ViT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*costs more than it saves")
@@ -42,7 +43,7 @@ SIZE = {"depth": 2, "heads": 4}
 
 
 def test_the_default_is_the_vanilla_transformer(parser):
-    net = parser.instantiate_classes(parser.parse_args([])).net
+    net = built(parser, parser.parse_args([])).net
     assert type(net) is ViT
     assert type(net.backend) is VanillaTransformer
     assert (net.image_size, net.dim, net.backend.depth) == ((224, 224), 192, 12)
@@ -53,7 +54,7 @@ def test_the_command_line_chooses_the_backend_and_its_k(parser):
     path, chosen = backend_of(config)
     assert path == "vitcli.net.Linformer"
     assert (chosen["k"], chosen["depth"]) == (16, 2)
-    backend = parser.instantiate_classes(config).net.backend
+    backend = built(parser, config).net.backend
     assert type(backend) is Linformer
     assert (backend.k, len(backend.blocks)) == (16, 2)
 
@@ -62,7 +63,7 @@ def test_the_command_line_chooses_the_backend_and_its_k(parser):
 def test_depth_alone_reaches_the_default_backend(parser, spelling):
     config = parser.parse_args([spelling, "2"])
     assert config.net.backend.class_path == "vitcli.net.VanillaTransformer"
-    assert len(parser.instantiate_classes(config).net.backend.blocks) == 2
+    assert len(built(parser, config).net.backend.blocks) == 2
 
 
 def test_a_file_chooses_backend_and_sizes(parser, overlay):
@@ -70,7 +71,7 @@ def test_a_file_chooses_backend_and_sizes(parser, overlay):
         image_size=[64, 32], patch_size=16, dim=32, pool="mean", classes=2,
         backend={"class_path": "Linformer", "init_args": {"k": 3, **SIZE}},
     )  # fmt: skip
-    net = parser.instantiate_classes(parser.parse_args([run])).net
+    net = built(parser, parser.parse_args([run])).net
     assert (net.image_size, net.patch_size, net.tokens, net.classes) == ((64, 32), (16, 16), 9, 2)
     assert net.backend.blocks[1].attention.project_keys.shape == (9, 3)
 
@@ -121,7 +122,7 @@ def test_help_knows_both_backends_and_their_arguments(parser, capsys):
 @pytest.mark.parametrize(("word", "k"), [("5", 5), ("[5, 3]", (5, 3))])
 def test_k_is_one_number_or_one_for_each_layer(parser, word, k):
     words = ["--net.backend=Linformer", "--net.backend.depth=2", f"--net.backend.k={word}", "--net.backend.sharing=kv"]
-    backend = parser.instantiate_classes(parser.parse_args(words)).net.backend
+    backend = built(parser, parser.parse_args(words)).net.backend
     assert (backend.k, backend.sharing) == (k, "kv")
 
 
@@ -134,7 +135,7 @@ def test_every_option_of_the_net_is_a_word(parser):
         "--net.backend.out_proj=unbiased", "--net.backend.stochastic_depth=0.1",
         "--net.backend.activation_checkpointing=true",
     ]  # fmt: skip
-    net = parser.instantiate_classes(parser.parse_args(words)).net
+    net = built(parser, parser.parse_args(words)).net
     settings = net.settings() | net.backend.settings()
     for word in words:
         key, value = word.split("=")

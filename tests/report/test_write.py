@@ -64,6 +64,7 @@ def test_the_report_of_five_rows_contains_the_numbers_computed_by_hand(page: Pat
     assert "cannot be told from guessing" in said
 
 
+@pytest.mark.slow
 def test_the_same_table_gives_the_same_bytes_page_and_charts(tmp_path: Path, write_photos):
     write_photos("a/x/cat/1.png", "a/x/dog/3.png")
     write_table(tmp_path / "a" / "x" / "five.csv", ("cat", "dog"), FIVE)

@@ -122,6 +122,7 @@ SLOW = {
 }
 
 
+@pytest.mark.slow
 def test_slow_clients_get_408_and_are_hung_up_on_while_others_are_answered(served: Served):
     opened = [served.client.raw() for _ in SLOW]
     for connection, sent in zip(opened, SLOW.values(), strict=True):

@@ -123,6 +123,7 @@ def test_another_word_is_refused_in_one_line():
         AdamW(matrices="moun")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_a_run_goes_on_with_what_it_began_with(capsys: pytest.CaptureFixture[str]):
     words = ["fit", "--data.root", "photos", "--data.batch_size", "8", *TINY, *CPU, "--run.name", "a"]

@@ -13,6 +13,7 @@ from vitcli.__main__ import main
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "4", *TINY, *CPU, "--trainer.log_every_n_steps", "1"]
 
 
+@pytest.mark.slow
 def test_a_run_of_two_seconds_ends_at_the_lowest_rate(photos: Path, capsys: pytest.CaptureFixture[str]):
     assert main([*FIT, "--trainer.max_time", "00:00:00:02"]) == 0
     assert "stopped by trainer.max_time" in capsys.readouterr().out

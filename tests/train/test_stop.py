@@ -60,6 +60,7 @@ def test_a_run_that_stopped_is_finished_until_it_is_given_more_patience(capsys: 
     assert same(load("r"), load("straight"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_the_count_survives_a_resume_within_an_epoch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

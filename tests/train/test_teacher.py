@@ -209,6 +209,7 @@ def test_nothing_of_the_teacher_is_in_what_fit_keeps_and_it_stays_as_it_is(capsy
     assert float(steps[0]["train/loss_step"]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("copied")
 def test_a_taught_run_that_is_stopped_goes_on_to_the_same_bits_and_with_no_other_teacher(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

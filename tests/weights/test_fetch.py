@@ -53,6 +53,7 @@ def server(here: Path) -> Iterator[str]:
         served.shutdown()
 
 
+@pytest.mark.slow
 def test_torchvisions_weights_are_downloaded_by_torchvision(
     photos: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -35,9 +35,10 @@ def test_a_sealed_file_is_a_torch_file_and_a_zip_archive_as_ever(sealed: Path):
     assert is_intact(sealed) is True
 
 
-def test_any_flipped_bit_is_found(sealed: Path):
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 15])
+def test_any_flipped_bit_is_found(step: int, sealed: Path):
     whole, broken = sealed.read_bytes(), sealed.with_name("broken.ckpt")
-    for place in range(len(whole)):
+    for place in range(0, len(whole), step):
         changed = bytearray(whole)
         changed[place] ^= 1 << place % 8
         broken.write_bytes(changed)

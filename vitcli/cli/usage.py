@@ -1,4 +1,4 @@
-"""Help texts: what ``vitcli --help`` and ``vitcli VERB -h`` say, and which module does a verb; no torch needed."""
+"""Verbs of the command line: which module does each, and what ``vitcli VERB -h`` says of it; no torch needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Verb:
     Args:
         module: Has ``run(verb, words)``, which returns the exit code.
         summary: What it does, in a line that begins with a small letter.
-        options: Its usual options, of OPTIONS.
+        options: Its usual options, of OPTIONS in ``options.py``.
         examples: Commands.
         note: What else there is to know, in one or two lines.
         positional: What comes before the options, such as ROOT.
@@ -58,95 +58,6 @@ class Verb:
             before = word
         return self.light if self.light and model.lower().endswith(".onnx") else self.module
 
-
-OPTIONS = {
-    "--config": "a run or an overlay: a YAML file or a name of vitcli configs; of several, later ones win",
-    "--ckpt_path": "a .ckpt file, a run's folder, 'last' or 'best'",
-    "--weights": "weights to start from: a file, a run's folder, timm:NAME or torchvision:NAME",
-    "--model": "an .onnx that vitcli export has written, instead of a checkpoint; see docs/deploy.md",
-    "--quarantine": "a list of images to leave out, to be written, for --data.quarantine",
-    "--out": "the file or folder to write",
-    "--compare": "another run or table of the same images, to be compared with",
-    "--split": "which table of a run: ",
-    "--images": "folder, zip or tar of the pictures, where they are elsewhere now",
-    "--columns": "another tool's columns: path=, label=, predicted=, confidence=, prob= (the beginning of several)",
-    "--costs": "of two classes, what a mistake costs: fp=1,fn=5",
-    "--precision": "a precision that a threshold shall reach, e.g. 0.97; may stand several times",
-    "--recall": "likewise a recall",
-    "--temperature": "by which logits are divided; by default the one that fits val",
-    "--source": "whose tensors they are: ",
-    "--heads": "number of heads, where the tensors do not show it",
-    "--image_size": "side of the picture in pixels, where the tensors do not show it",
-    "--pool": "what the head sees, where the source does not show it: ",
-    "--norm_eps": "epsilon of the norms, where it is not the source's own",
-    "--activation": "activation of the Mlp: ",
-    "--classes": "a text file with a class name on each line",
-    "--quantize": "how the numbers of an .onnx are stored: ",
-    "--batch": "pictures at once: a number, or ",
-    "--to-timm": "write the tensors as timm loads them, a .safetensors, instead of --out",
-    "--threshold": "of two classes, the probability from which on the second one is predicted",
-    "--max_changed": "largest share of labels that may be another than the net's; 0.02 for int8",
-    "--data": "how the images lie: ",
-    "--data.root": "the folder of images",
-    "--data.batch_size": "images a step, on each process",
-    "--data.num_workers": "processes that decode images beside the training",
-    "--data.cache": "where decoded copies are kept: ",
-    "--data.max_pixels": "larger images are not decoded",
-    "--data.val_fraction": "share that is held out for val where there is no val folder",
-    "--data.class_levels": "how many folders, one in another, make the name of a class",
-    "--data.label_pattern": "a regular expression that finds the class in a path",
-    "--data.group_pattern": "one that finds the group, such as an animal, that stays in one split",
-    "--data.follow_links": "whether links are followed: ",
-    "--model.net.backend": "the transformer inside: ",
-    "--model.net.backend.depth": "number of blocks",
-    "--model.net.dim": "width of a token",
-    "--model.net.image_size": "side of the picture in pixels",
-    "--model.net.patch_size": "side of a patch in pixels",
-    "--model.preprocess.white": "value of white in files of more than 8 bits, such as 4095",
-    "--model.optimizer.lr": "highest learning rate; auto: found by a range test",
-    "--trainer.max_epochs": "passes over the training images",
-    "--trainer.precision": "number format: ",
-    "--trainer.accelerator": "where it computes: ",
-    "--trainer.devices": "how many processes, or auto",
-    "--trainer.logger": "a logger beside metrics.csv, e.g. ",
-    "--run.name": "name of the run's folder; by default the config's",
-    "--run.dir": "folder that holds the runs",
-    "--predictions.path": "where the table goes, a .csv, .jsonl or .parquet; by default into the run's folder",
-    "--predictions.probabilities": "of which classes a row has them; auto: all of up to 100 classes: ",
-    "--predictions.top_k": "of how many best classes, with top; 5 if not said",
-    "--predictions.features": "true: with the pooled features, as a column of Parquet or a .npy beside the table",
-    "--predictions.max_errors": "largest share of rows without a prediction; with more, the exit code is 3",
-    "--predictions.threshold": "of two classes, the probability from which on the second one is predicted",
-    "--predictions.temperature": "by which logits are divided; auto: the one that fits val",
-    "--predictions.tta": "flip: the mean of the answers to an image and its mirror image: ",
-    "--predictions.sort_into": "a folder in which the images are put into a folder for each class",
-    "--predictions.sort_by": "how they are put there; none is moved: ",
-    "--predictions.unsure_below": "images of less confidence go into the folder unsure",
-    "--predictions.escape_formulas": "true: no cell is a formula to a spreadsheet",
-    "--seed_everything": "seed of the whole run",
-}
-
-# the words that these options may be, behind their colon in the help
-CHOICES = {
-    "--data": (
-        *("FolderData", "CatsDogsData", "ManifestData", "ParquetData", "ShardsData", "ShapesData", "UnlabelledData"),
-    ),
-    "--data.cache": ("none", "ram", "disk"),
-    "--data.follow_links": ("true", "false"),
-    "--model.net.backend": ("VanillaTransformer", "Linformer"),
-    "--trainer.accelerator": ("auto", "cpu", "gpu"),
-    "--trainer.logger": ("WandbLogger",),
-    "--predictions.probabilities": ("auto", "all", "top"),
-    "--predictions.tta": ("none", "flip"),
-    "--predictions.sort_by": ("link", "copy"),
-    "--trainer.precision": ("32-true", "bf16-mixed", "16-mixed"),
-    "--source": ("auto", "timm", "torchvision", "vit_pytorch"),
-    "--pool": ("cls", "mean", "mean_patches"),
-    "--split": ("test", "val"),
-    "--quantize": ("none", "int8", "fp16"),
-    "--batch": ("dynamic",),
-    "--activation": ("gelu", "gelu_tanh", "quick_gelu"),
-}
 
 # what other tools call it
 SYNONYMS = {"train": "fit", "eval": "test", "infer": "predict", "inference": "predict"}
@@ -504,54 +415,3 @@ VERBS = {
         positional="bash|zsh",
     ),
 }
-
-
-def overview() -> str:
-    """The text of ``vitcli --help``."""
-    verbs = "\n".join(f"  {name:<10} {verb.summary}" for name, verb in VERBS.items())
-    return (
-        "usage: vitcli VERB [OPTIONS]\n\n"
-        "Train, test and use Vision Transformers on folders of images.\n\n"
-        f"verbs:\n{verbs}\n\n"
-        "example:\n"
-        f"  {VERBS['fit'].examples[0]}\n"
-        "  vitcli test runs/photos\n"
-        "  vitcli predict runs/photos holiday/\n\n"
-        "vitcli VERB -h shows a verb's usual options, vitcli VERB --help-all all of them, vitcli --version the version."
-    )
-
-
-def of_verb(name: str) -> str:
-    """The text of ``vitcli VERB -h``."""
-    verb = VERBS[name]
-    words = [name, verb.positional, "[OPTIONS]" if verb.options else ""]
-    parts = [
-        f"usage: vitcli {' '.join(filter(None, words))}",
-        f"{verb.summary.capitalize()}.",
-        "example:\n" + "\n".join(f"  {example}" for example in verb.examples),
-    ]
-    if verb.options:
-        told = "\n".join(f"  {option:<27} {help_of(option, verb)}" for option in verb.options)
-        parts.append(f"usual options:\n{told}")
-    more = (
-        f"\nAll options: vitcli {name} --help-all; those of a class: vitcli {name} --data.help FolderData; "
-        f"the config they make: vitcli {name} --print_config."
-    )
-    return "\n\n".join([*parts, verb.note + (more if verb.trains else "")])
-
-
-def help_of(option: str, verb: Verb) -> str:
-    """What help says of an option of a verb, in a line."""
-    *first, last = CHOICES.get(option, ("",))
-    listed = f"{', '.join(first)} or {last}" if first else last
-    return verb.own.get(option) or f"{OPTIONS[option]}{listed}"
-
-
-def unknown_verb(word: str) -> str:
-    """One line on a first word that is no verb."""
-    # here, because help does without it and answers a quarter sooner
-    import difflib
-
-    near = [SYNONYMS[word]] if word in SYNONYMS else difflib.get_close_matches(word, VERBS, n=1, cutoff=0.7)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    return f"{word!r} is not a verb; {meant}There are {', '.join(VERBS)}; see vitcli --help"

@@ -65,11 +65,7 @@ class Subject:
                 temperature for its checkpoint.
         """
         opened = open_pretrained(path)
-        told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in opened.preprocess.items()}
-        try:
-            preprocess = Preprocess(size=opened.net.image_size, **told)
-        except TypeError as error:
-            raise WeightsError(f"{path}: what it says of preprocessing is not vitcli's: {error}") from error
+        preprocess = opened.contract(path)
         classes = tuple(opened.names())
         if len(classes) != opened.net.classes:
             raise WeightsError(

@@ -1,10 +1,9 @@
-"""Classifier: a net, its contract (classes, preprocess) and how it is trained; steps, loss and metrics."""
+"""Classifier: a net, its contract (classes, preprocess) and how it is trained; steps and loss."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
@@ -12,7 +11,6 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import MeanMetric, Metric, MetricCollection
 
 import vitcli
 from vitcli.answers.answer import Answers, answer, logits_of
@@ -25,9 +23,10 @@ from vitcli.run import resolve_checkpoint
 from vitcli.train.balance import ClassWeights, check_weights, weights_of
 from vitcli.train.compiled import check_compiler, is_graphed
 from vitcli.train.ema import WeightAverage, trained
-from vitcli.train.metrics import collection, mean_loss, never_right, record
+from vitcli.train.freeze import freeze_parameters
 from vitcli.train.optimizer import AdamW, StepSchedule, WarmupCosine, build_optimizer
 from vitcli.train.run_length import run_length
+from vitcli.train.scores import Scores
 from vitcli.train.sharding.strategy import FSDP2
 from vitcli.train.teacher import Teacher
 from vitcli.weights.checkpoint import read_checkpoint
@@ -117,7 +116,7 @@ class Classifier(pl.LightningModule):
         check_weights(class_weights, classes)
         self.class_weights = class_weights
         self.balance: Tensor | None = None
-        _freeze(net, freeze)
+        freeze_parameters(net, freeze)
         self.compiles = compile
         self.largest_batch = 0
         # kept while it trains, if that is wanted
@@ -144,13 +143,7 @@ class Classifier(pl.LightningModule):
             },
             logger=False,
         )
-        # not keyed by the bare stage: a module dict may not have a key 'train'
-        stages = ("train", "val", "test")
-        self.metrics = torch.nn.ModuleDict({f"{stage}/": collection(len(classes), stage) for stage in stages})
-        self.losses = torch.nn.ModuleDict({f"{stage}/": mean_loss() for stage in stages})
-        self.logged: set[str] = set()
-        # whether the training metrics hold what an earlier start has counted of this epoch
-        self.has_counted = False
+        self.scores = Scores(len(classes))
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -246,7 +239,7 @@ class Classifier(pl.LightningModule):
         # as a tensor on the CPU: Lightning would copy a number to the GPU, and wait for it
         lr = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("train/lr", lr, batch_size=len(labels))
-        self._record("train", logits.detach(), labels)
+        self.scores.record(self, "train", logits.detach(), labels)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Answers:
@@ -338,90 +331,28 @@ class Classifier(pl.LightningModule):
 
     def _evaluate(self, stage: str, batch: Batch) -> Answers:
         answers = self._answers(batch)
-        self._record(stage, answers["logits"], batch["label"])
+        self.scores.record(self, stage, answers["logits"], batch["label"])
         return answers
-
-    def count(self, stage: str, logits: Tensor, labels: Tensor) -> tuple[MeanMetric, MetricCollection]:
-        """Count a batch in the loss and metrics of a stage, as of images whose answers were kept from an earlier start.
-
-        Args:
-            stage: train, val or test.
-            logits: float32 (batch, classes).
-            labels: int64 (batch,).
-        """
-        loss, metrics = self._of(stage)
-        each = F.cross_entropy(logits, labels, reduction="none")
-        if stage == "train":
-            # a step that is left out counts for nothing
-            loss.update(each.nan_to_num(0.0, 0.0, 0.0), each.isfinite().float())
-        else:
-            loss.update(each)
-        probabilities = logits.softmax(dim=1)
-        record(metrics, probabilities if stage == "train" else never_right(probabilities, labels), labels)
-        return loss, metrics
-
-    def _record(self, stage: str, logits: Tensor, labels: Tensor) -> None:
-        loss, metrics = self.count(stage, logits, labels)
-        if stage not in self.logged:
-            self._log(stage, loss, metrics, len(labels))
-
-    def _log(self, stage: str, loss: MeanMetric, metrics: MetricCollection, size: int) -> None:
-        # objects, not values, are logged: Lightning computes and resets them at the end of the epoch, exactly,
-        # over all processes; an empty batch is recorded too, for every process has to take part in that. Once an epoch
-        # is enough, and each call takes the CPU as long as a small net
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=size)
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=size)
-        self.logged.add(stage)
-
-    def training_metrics(self) -> dict[str, Metric]:
-        """What training counts, by name."""
-        loss, metrics = self._of("train")
-        return {"loss": loss, **{str(name): metric for name, metric in metrics.items(keep_base=True)}}
-
-    def _of(self, stage: str) -> tuple[MeanMetric, MetricCollection]:
-        loss, metrics = self.losses[f"{stage}/"], self.metrics[f"{stage}/"]
-        assert isinstance(loss, MeanMetric)
-        assert isinstance(metrics, MetricCollection)
-        return loss, metrics
 
     def on_train_start(self) -> None:
         """Log the metrics of an epoch that is resumed midway, for which Lightning announces no start."""
-        self.logged.discard("train")
+        self.scores.begin("train")
 
     def on_train_epoch_start(self) -> None:
         """Log the metrics of training anew."""
-        self.logged.discard("train")
+        self.scores.begin("train")
 
     def on_train_epoch_end(self) -> None:
         """Log the metrics of an epoch whose last batch was before the run was resumed."""
-        if self.has_counted and "train" not in self.logged:
-            self._log("train", *self._of("train"), size=1)
-        self.has_counted = False
+        self.scores.end_training(self)
 
     def on_validation_epoch_start(self) -> None:
         """Log the metrics of validation anew."""
-        self.logged.discard("val")
+        self.scores.begin("val")
 
     def on_test_epoch_start(self) -> None:
         """Log the metrics of the test anew."""
-        self.logged.discard("test")
-
-
-def _freeze(net: ViT, patterns: tuple[str, ...]) -> None:
-    for pattern in patterns:
-        matched = [
-            parameter
-            for name, parameter in net.named_parameters()
-            if (not name.startswith("head.") if pattern == "backbone" else fnmatch(name, pattern))
-        ]
-        if not matched:
-            names = ", ".join(sorted({name.split(".")[0] for name, _ in net.named_parameters()}))
-            raise ConfigError(
-                f"model.freeze {pattern}: matches no parameter; say backbone, or a pattern such as "
-                f"backend.blocks.0.*; the net has {names}"
-            )
-        for parameter in matched:
-            parameter.requires_grad_(False)
+        self.scores.begin("test")
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def open_teacher(options: DistillOptions, classes: tuple[str, ...], learns: ViT 
         learns: That net, where its tokens may be compared with the teacher's.
 
     Raises:
-        WeightsError: There are no such weights, or they make no net of ours.
+        WeightsError: There are no such weights, or they make no net of ours, or their preprocessing is not ours.
         ConfigError: It knows other classes, pictures of other than three channels, or tokens that cannot be compared.
     """
     if options.weights is None:
@@ -171,10 +171,7 @@ def open_teacher(options: DistillOptions, classes: tuple[str, ...], learns: ViT 
         )
     if options.tokens and learns is not None:
         check_alike(f"distill.tokens {options.tokens:g}", learns, given.net)
-    said: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.preprocess.items()
-    }
-    return Teacher(options, given.net, Preprocess(size=given.net.image_size, **said), given.classes, classes)
+    return Teacher(options, given.net, given.contract(key), given.classes, classes)
 
 
 def _digest(net: ViT, classes: tuple[str, ...]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, final
 
+from vitcli.errors import WeightsError
 from vitcli.net import ViT
 from vitcli.net.resample import Resampling
+from vitcli.preprocess import Preprocess
 from vitcli.weights.imagenet import IMAGENET, imagenet
 
 
@@ -39,6 +41,23 @@ class Pretrained:
         if self.may_be_imagenets:
             return list(imagenet())
         return list(self.classes or [f"class_{number}" for number in range(self.net.classes)])
+
+    def contract(self, spec: str) -> Preprocess:
+        """How an image is prepared for the net; what is not known of it is vitcli's default.
+
+        Args:
+            spec: The weights as a message names them.
+
+        Raises:
+            WeightsError: What they say of it is not vitcli's.
+        """
+        said: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in self.preprocess.items()
+        }
+        try:
+            return Preprocess(size=self.net.image_size, **said)
+        except TypeError as error:
+            raise WeightsError(f"{spec}: what it says of preprocessing is not vitcli's: {error}") from error
 
     def base_config(self, *, fresh: bool) -> dict[str, Any]:
         """The model section that holds where the user types nothing else.

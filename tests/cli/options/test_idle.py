@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from jsonargparse import dict_to_namespace
+from jsonargparse import Namespace
 
 from tests.cli.options.parsers import classes_of, options_of, parser_of
 from tests.conftest import CPU
@@ -29,7 +29,7 @@ def test_every_option_without_use_for_a_verb_is_refused_in_one_line(verb: str) -
             for weights in (False, True):
                 if (why := idle(verb, option, data=kind, weights=weights)) is None:
                     continue
-                config = dict_to_namespace({"data": {"class_path": f"vitcli.data.{kind}"}})
+                config = Namespace(data=Namespace(class_path=f"vitcli.data.{kind}"))
                 with pytest.raises(ConfigError) as refused:
                     refuse_idle(verb, [f"--{option}", "5"], config, weights=weights)
                 assert str(refused.value) == f"{option} 5: {why}"

@@ -51,6 +51,7 @@ def test_the_config_of_a_resumed_run_begins_another_from_its_start(fitted: Path,
     assert "epoch 1/2" in told
 
 
+@pytest.mark.slow
 def test_going_on_with_a_finished_run_says_what_to_raise(fitted: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["fit", "--ckpt_path", str(fitted)]) == 0
     told = capsys.readouterr().out
@@ -84,6 +85,7 @@ def test_early_stopping_says_why_the_run_ended(photos: Path, capsys: pytest.Capt
     assert "; stopped early: val/loss was no better for 1 epoch\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_line_of_an_epoch_without_validation_has_no_old_figures(photos: Path, capsys: pytest.CaptureFixture[str]):
     words = ["--data.root", "photos", "--data.batch_size", "8", "--trainer.max_epochs", "3", *TINY, *CPU]
     assert main(["fit", *words, "--trainer.check_val_every_n_epoch", "2"]) == 0

@@ -71,6 +71,7 @@ def test_test_tells_intervals_and_uses_the_temperature_of_val(copied: Path, caps
     assert not (copied / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_predict_writes_a_report_where_it_is_asked_to(copied: Path):
     words_of_it = ["--data.root", "photos/test", "--trainer.accelerator", "cpu"]
     assert main(["predict", "--ckpt_path", str(copied), *words_of_it, "--report.write", "true"]) == 0

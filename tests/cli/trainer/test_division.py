@@ -74,6 +74,7 @@ def test_test_scores_no_photo_of_the_training_whatever_happens_to_the_folder(
     assert "trained on" not in told
 
 
+@pytest.mark.slow
 def test_names_that_were_exchanged_bring_no_photo_of_the_training_into_the_test(root: Path) -> None:
     trained = contents(root, "train")
     files = sorted((root / "cat").iterdir())

@@ -67,7 +67,7 @@ def test_only_mixed_precision_on_a_cpu_is_replaced(
 
 
 @pytest.mark.usefixtures("photos")
-@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+@pytest.mark.parametrize("precision", [pytest.param("bf16-true", marks=pytest.mark.slow), "64-true"])
 def test_a_net_of_another_precision_is_trained_and_then_used_in_single(precision: str):
     assert main([*FIT, "--trainer.precision", precision]) == 0
     assert main(["test", "--ckpt_path", "runs/photos", *CPU]) == 0

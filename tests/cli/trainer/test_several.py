@@ -49,6 +49,7 @@ def test_images_folders_and_archives_are_one_table_of_paths_as_named(copied: Pat
     ]
 
 
+@pytest.mark.slow
 def test_a_quoted_pattern_gives_the_table_of_the_shells(copied: Path) -> None:
     assert predicted("--ckpt_path", RUN, "--data.root", "photos/test/**/*.png") == TESTED
     assert predicted(RUN, "photos/test/*/*.png") == TESTED

@@ -66,9 +66,11 @@ def test_numbers_paths_and_enumerations_are_written_as_plain_values():
 @pytest.mark.parametrize(
     "names",
     [
-        ("1e3", "aa"),
-        ("null", "yes"),
-        *(pytest.param(names, marks=pytest.mark.slow) for names in (("0x1f", "12:30"), ("1", "01"), ("a b", "ü"))),
+        ("1e3", "yes"),
+        *(
+            pytest.param(names, marks=pytest.mark.slow)
+            for names in (("null", "aa"), ("0x1f", "12:30"), ("1", "01"), ("a b", "ü"))
+        ),
     ],
 )
 def test_the_config_of_a_run_with_such_classes_begins_another(here: Path, names: tuple[str, str]):

@@ -9,25 +9,29 @@ from typing import Any
 
 import pyarrow as arrow
 import pytest
-import torch
 
 from tests.conftest import CPU, TINY
-from tests.images.source.tables.written import table, write_arrow, write_parquet
+from tests.data.shown import AUGMENT, shown
+from tests.images.source.tables.written import (
+    as_arrow,
+    as_parquet,
+    as_parquet_by_datasets,
+    as_saved_by_datasets,
+    rows,
+    write_parquet,
+)
 from vitcli.__main__ import main
 from vitcli.data import FolderData, ParquetData
-from vitcli.data.augment.augment import Augment
 from vitcli.data.batches.datamodule import Split
 from vitcli.data.layouts.guess import guess
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.errors import DataError
-from vitcli.names import natural_order
 from vitcli.preprocess import Preprocess
 from vitcli.table.rows import read_rows
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES = ("cat", "owl", "yak")
 PHOTOS = {"train": 4, "val": 2, "test": 1}
-AUGMENT = Augment(colour=0.3, erase=0.3, policy="trivial")
 
 
 @pytest.fixture
@@ -39,75 +43,9 @@ def folder(tmp_path: Path, write_photos: Callable[..., None]) -> Path:
     return tmp_path / "photos"
 
 
-def rows(folder: Path, split: str, *, of_folder: bool = False, classes: tuple[str, ...] = CLASSES) -> Any:
-    """The photos of a split as a table, in the order in which a folder has them."""
-    files = sorted((folder / split).rglob("*.png"), key=lambda file: natural_order(str(file)))
-    labels = [classes.index(file.parent.name) for file in files]
-    return table(files, labels, classes=classes, root=folder / split if of_folder else None)
-
-
-def as_parquet(folder: Path, out: Path) -> Path:
-    train = rows(folder, "train")
-    write_parquet(out / "data/train-00000-of-00002.parquet", train.slice(0, 5), compression="snappy")
-    write_parquet(out / "data/train-00001-of-00002.parquet", train.slice(5), compression="none")
-    write_parquet(out / "data/validation-00000-of-00001.parquet", rows(folder, "val"))
-    write_parquet(out / "data/test-00000-of-00001.parquet", rows(folder, "test"))
-    return out
-
-
-def as_arrow(folder: Path, out: Path) -> Path:
-    """As ``Dataset.save_to_disk`` lays it out, with a cache of ``map`` beside it."""
-    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        write_arrow(out / name / "data-00000-of-00001.arrow", rows(folder, split))
-        write_arrow(out / name / "cache-0123.arrow", rows(folder, split))
-        state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_fingerprint": "x"}
-        (out / name / "state.json").write_text(json.dumps(state))
-    (out / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "validation", "test"]}))
-    return out
-
-
-def as_saved_by_datasets(folder: Path, out: Path) -> Path:
-    datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
-    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=list(CLASSES)))
-    splits = {}
-    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        files = sorted((folder / split).rglob("*.png"), key=lambda file: natural_order(str(file)))
-        columns = {"image": list(map(str, files)), "label": [CLASSES.index(file.parent.name) for file in files]}
-        splits[name] = datasets.Dataset.from_dict(columns, features=features)
-    datasets.disable_progress_bars()
-    datasets.DatasetDict(splits).save_to_disk(str(out), num_shards={"train": 2, "validation": 1, "test": 1})
-    return out
-
-
-def as_parquet_by_datasets(folder: Path, out: Path) -> Path:
-    """As ``push_to_hub`` uploads it: with the images in the table."""
-    datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
-    from datasets.table import embed_table_storage
-
-    saved = datasets.load_from_disk(str(as_saved_by_datasets(folder, out / "saved")))
-    for name, split in saved.items():
-        embedded = split.with_format("arrow").map(embed_table_storage, batched=True, keep_in_memory=True)
-        embedded.with_format(None).to_parquet(str(out / f"tables/{name}-00000-of-00001.parquet"))
-    return out / "tables"
-
-
 def data_of(kind: Callable[..., LabelledFiles], root: Path, **options: Any) -> LabelledFiles:
     given = {"batch_size": 5, "num_workers": 0, "augment": AUGMENT, "preprocess": Preprocess(size=(16, 16))}
     return kind(str(root), cache_dir=str(root.parent / "cache"), **given | options)
-
-
-def shown(data: LabelledFiles) -> list[tuple[list[int], list[int], torch.Tensor]]:
-    """All that an epoch of training and one of validation show."""
-    data.setup("fit")
-    batches = [data.varied(batch) for loader in (data.train_dataloader(), data.val_dataloader()) for batch in loader]
-    data.teardown("fit")
-    return [(batch["label"].tolist(), batch["index"].tolist(), batch["image"]) for batch in batches]
-
-
-def are_same(one: list[Any], other: list[Any]) -> bool:
-    return len(one) == len(other) and all(
-        a[:2] == b[:2] and torch.equal(a[2], b[2]) for a, b in zip(one, other, strict=True)
-    )
 
 
 @pytest.mark.parametrize("write", [as_parquet, as_arrow, as_saved_by_datasets, as_parquet_by_datasets])
@@ -116,10 +54,10 @@ def test_the_same_photos_give_the_same_batches_bit_for_bit(
 ) -> None:
     root = write(folder, tmp_path / "tables")
     expected = shown(data_of(FolderData, folder))
-    assert sum(len(labels) for labels, _, _ in expected) == len(CLASSES) * (PHOTOS["train"] + PHOTOS["val"])
+    assert sum(len(batch.labels) for batch in expected) == len(CLASSES) * (PHOTOS["train"] + PHOTOS["val"])
     data = data_of(ParquetData, root)
     assert data.find_classes() == CLASSES
-    assert are_same(shown(data), expected)
+    assert shown(data) == expected
     assert guess(str(root)) == "ParquetData"
     data = data_of(ParquetData, root)
     data.setup("test")
@@ -128,7 +66,7 @@ def test_the_same_photos_give_the_same_batches_bit_for_bit(
 
 def test_workers_change_no_bit(folder: Path, tmp_path: Path) -> None:
     root = as_parquet(folder, tmp_path / "tables")
-    assert are_same(shown(data_of(ParquetData, root, num_workers=2)), shown(data_of(ParquetData, root)))
+    assert shown(data_of(ParquetData, root, num_workers=2)) == shown(data_of(ParquetData, root))
 
 
 def test_rows_with_the_paths_of_a_folder_are_divided_as_the_folder_is(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from tests.bucket import serving
 from tests.conftest import picture_bytes
-from tests.data.layouts.test_parquet import are_same, data_of, shown
+from tests.data.layouts.test_parquet import data_of
+from tests.data.shown import shown
 from tests.images.source.remote import test_other_stores as hub
 from tests.images.source.tables.written import table, write_arrow, write_parquet
 from vitcli.data import ParquetData
@@ -47,7 +48,7 @@ def test_tables_in_a_bucket_give_the_same_batches(
 ) -> None:
     pytest.importorskip("s3fs")
     expected = shown(data_of(ParquetData, tables))
-    assert sum(len(labels) for labels, _, _ in expected) == 18
+    assert sum(len(batch.labels) for batch in expected) == 18
     with serving(tmp_path / "store") as bucket:
         for name, value in bucket.environment().items():
             monkeypatch.setenv(name, value)
@@ -56,11 +57,10 @@ def test_tables_in_a_bucket_give_the_same_batches(
                 "remote": Remote(cache_gb=cache_gb, cache_dir=str(tmp_path / "far")),
                 "cache_dir": str(tmp_path / "own"),
             }
-            assert are_same(shown(far_data("s3://sets/photos", far)), expected)
-        assert are_same(
-            shown(far_data("s3://sets/photos/train-00000-of-00002.parquet", far | {"val_fraction": 0.5})),
-            shown(data_of(ParquetData, tables / "train-00000-of-00002.parquet", val_fraction=0.5)),
-        )
+            assert shown(far_data("s3://sets/photos", far)) == expected
+        one = far_data("s3://sets/photos/train-00000-of-00002.parquet", far | {"val_fraction": 0.5})
+        there = data_of(ParquetData, tables / "train-00000-of-00002.parquet", val_fraction=0.5)
+        assert shown(one) == shown(there)
 
 
 def far_data(root: str, options: dict[str, Any]) -> Any:
@@ -113,6 +113,6 @@ def test_a_data_set_of_the_hub_is_read_from_the_parquet_that_the_hub_makes_of_it
     for number, file in enumerate(sorted(tables.glob("train-*"))):
         shutil.copy(file, copied / f"000{number}.parquet")
     local = data_of(ParquetData, tmp_path / "copied")
-    assert are_same(shown(data), shown(local))
+    assert shown(data) == shown(local)
     with pytest.raises(DataError, match=r"^data.root hf://datasets/me/none: no such bucket, folder or object"):
         far_data("hf://datasets/me/none", far).find_classes()

@@ -149,6 +149,7 @@ data.setup("fit")
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_changes_nothing_and_leaves_nothing(photos: Path, programs: Warm) -> None:
     expected = train(fit(photos, cache_dir=str(photos / "other")))
     building = programs.start(photos, code=BUILD)

@@ -214,6 +214,7 @@ def test_a_few_batches_for_a_trial_are_neither_kept_nor_gone_on_with(copied: Pat
     assert len(list(read_rows(copied / "predictions.csv"))) == 7
 
 
+@pytest.mark.slow
 def test_on_a_disk_that_is_really_full_the_rows_so_far_are_kept(
     many: Path, programs: Warm, capsys: pytest.CaptureFixture[str]
 ):

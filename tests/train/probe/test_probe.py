@@ -54,6 +54,7 @@ def test_a_probe_is_a_run_that_is_tested_predicted_and_finished(photos: Path, ca
     assert "finished already: runs/run" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_next_start_reads_the_features_that_were_kept(photos: Path, monkeypatch: pytest.MonkeyPatch):
     assert main(PROBE) == 0
     first = Classifier.load_from_checkpoint(BEST)

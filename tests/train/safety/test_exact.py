@@ -92,10 +92,9 @@ def resumed(programs: Warm, name: str, options: list[str], hook: str, at: int, n
 @pytest.mark.parametrize(
     ("straight", "options", "moments"),
     [
-        (PLAIN, PLAIN, ["last batch", "in validation"]),
-        (BUSY, BUSY, ["midway", "in validation"]),
+        pytest.param(PLAIN, PLAIN, ["last batch", "in validation"], marks=pytest.mark.slow, id="plain"),
+        pytest.param(BUSY, BUSY, ["midway", "last batch", "in validation"], id="busy"),
     ],
-    ids=["plain", "busy"],
     indirect=["straight"],
 )
 def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(
@@ -106,6 +105,7 @@ def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(
         assert differing(resumed(programs, moment, options, hook, at, signal.SIGTERM), straight) == [], moment
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_a_run_stopped_in_a_validation_and_behind_it_does_it_no_third_time(programs: Warm):
     options = ["--trainer.val_check_interval", "2"]

@@ -16,7 +16,7 @@ from tests.train.safety.disk import Disk, disk, listed, until
 from tests.warm import Warm
 from vitcli.__main__ import main
 from vitcli.run import Run
-from vitcli.train.safety import write
+from vitcli.train.safety import backlog
 from vitcli.train.safety.put import put
 from vitcli.train.safety.spare import Spare
 from vitcli.train.safety.write import CheckpointFiles
@@ -57,7 +57,7 @@ def test_what_cannot_be_written_is_told_and_tried_again(
     files.retry_if_due()
     files.wait()
     assert not blocked.exists()
-    monkeypatch.setattr(write, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(backlog, "RETRY_SECONDS", 0)
     files.retry_if_due()
     files.wait()
     assert step_of(blocked / "best.ckpt") == step_of(blocked / "last.ckpt") == 2
@@ -118,6 +118,7 @@ def test_what_is_never_written_goes_into_the_spare_folder(blocked: Path, tmp_pat
             assert step_of(where / "checkpoints" / "last.ckpt") == 3
 
 
+@pytest.mark.slow
 def test_files_that_may_not_grow_end_a_run_with_2_and_no_sooner(photos: Path, programs: Warm):
     # of a net so large that its checkpoint is the largest file
     words = [*FIT, "--model.net.dim", "128", "--run.name", "run", "--trainer.max_epochs", "1"]

@@ -190,6 +190,7 @@ def test_a_step_is_left_out_and_the_run_goes_on(monkeypatch: Patch, capsys: pyte
     assert {int(tensor) for name, tensor in reached.items() if name.endswith(".step")} == {5}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_so_many_steps_in_a_row_are_left_out_and_no_more(
     monkeypatch: Patch, capsys: pytest.CaptureFixture[str]

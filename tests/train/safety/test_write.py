@@ -20,7 +20,8 @@ from tests.warm import Warm
 from vitcli.__main__ import main
 from vitcli.machine.atomic import replacing
 from vitcli.train.safety import write as checkpoint_files
-from vitcli.train.safety.write import CheckpointFiles, is_same
+from vitcli.train.safety.snapshot import is_same
+from vitcli.train.safety.write import CheckpointFiles
 
 FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.accelerator", "cpu", *TINY]
 

@@ -144,6 +144,23 @@ def test_a_checkpoint_in_shards_is_used_as_any_other(programs: Warm, photos: Pat
 
 
 @pytest.mark.slow
+def test_a_changed_byte_is_refused_by_all_processes_or_passed_over_for_another_checkpoint(programs: Warm, photos: Path):
+    fit(programs, "split", 2, "fsdp2", 1)
+    shard = max(Path("runs/split/checkpoints").glob("*.shards/*"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    words = ["--trainer.strategy=fsdp2", "--data.batch_size=4", "--trainer.max_epochs=2", "--run.name=split"]
+    both = run(programs, 2, *FIT, *words, f"--ckpt_path=runs/split/{LAST}")
+    assert [ended.returncode for ended in both] == [2, 2]
+    said = [line for ended in both for line in ended.stderr.splitlines()]
+    assert 1 <= len(said) <= 2
+    assert all(f"{shard} is damaged, its bytes are not those that were written; use another" in line for line in said)
+    for ended in run(programs, 2, *FIT, *words, "--ckpt_path=runs/split"):
+        assert ended.returncode == 0, ended.stderr
+    assert read_checkpoint(f"runs/split/{LAST}")["global_step"] == 6
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_process_ends_all_with_a_checkpoint_to_go_on_from(programs: Warm, photos: Path):
     words = ["--run.name=long", "--data.batch_size=4", "--trainer.max_epochs=100000", "--trainer.strategy=fsdp2"]
     ranks = start(programs, 2, *FIT, *words)

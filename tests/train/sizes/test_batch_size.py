@@ -109,6 +109,7 @@ def test_auto_batch_size_and_its_global_batch_become_numbers_that_a_resume_keeps
     assert config()["data"]["batch_size"] == 24
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_the_search_changes_no_bit_of_the_run() -> None:
     assert main([*FIT, "--data.batch_size", "auto", "--run.name", "found"]) == 0

@@ -8,16 +8,18 @@ from typing import Any, final
 
 from jsonargparse import set_dumper
 
+from vitcli.cli.built import built
 from vitcli.cli.exit import users_mistake
 from vitcli.cli.parser_errors import known
 from vitcli.cli.shipped import configs_first
 from vitcli.cli.trainer.cli import Cli
 from vitcli.cli.trainer.config_file import bound_parser
 from vitcli.cli.trainer.imports import allow, take_allowed
+from vitcli.cli.trainer.loggers import take_wandb
 from vitcli.cli.trainer.positional import with_options
 from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
-from vitcli.cli.trainer.settings import DEFAULT_EPOCHS, take_wandb
+from vitcli.cli.trainer.settings import DEFAULT_EPOCHS
 from vitcli.cli.trainer.yaml_text import to_yaml
 from vitcli.cli.words import said_by
 from vitcli.errors import ConfigError
@@ -150,7 +152,7 @@ def _tried(cli: Cli) -> None:
     # it would begin a run there
     take_wandb(config.trainer)
     with undrawn():
-        cli.parser.instantiate_classes(config)
+        built(cli.parser, config)
 
 
 def _plain(value: Any) -> Any:

@@ -43,7 +43,7 @@ def run(verb: str, words: Sequence[str]) -> int:
     begun: list[Cli] = []
 
     def told(error: Exception) -> str | None:
-        accepted = any(cli.accepted.is_accepted for cli in begun)
+        accepted = any(cli.callbacks.accepted.is_accepted for cli in begun)
         return known(error) if accepted else refusal(error, words)
 
     # to tell other processes is the last thing: a launcher may end them when this one has

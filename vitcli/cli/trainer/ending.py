@@ -93,6 +93,6 @@ def _write_about(cli: Cli, run: Run) -> None:
         cli.datamodule,
         config=cli.plain_config(),
         parser=cli.parser,
-        pace=cli.pace,
+        pace=cli.callbacks.pace,
         effort=cli.macs,
     ).write(run.about)

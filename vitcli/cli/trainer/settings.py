@@ -113,19 +113,3 @@ def is_slower_mixed(trainer: Namespace) -> bool:
     """
     on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.accelerator.is_available())
     return on_cpu and str(trainer.precision) in MIXED and not has_bfloat16()
-
-
-def logger_names(trainer: Namespace) -> list[str]:
-    """The classes of the loggers that a trainer's config names."""
-    given = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
-    return [str(one.class_path).rpartition(".")[2] for one in given if isinstance(one, Namespace)]
-
-
-def take_wandb(trainer: Namespace) -> list[dict[str, Any]]:
-    """Take WandbLogger out of a trainer's config: it is built when the run's folder, which keeps its id, is known."""
-    given = trainer.logger
-    listed = given if isinstance(given, list) else [given]
-    wandb = [one for one in listed if isinstance(one, Namespace) and one.class_path.endswith(".WandbLogger")]
-    if wandb:
-        trainer.logger = [one for one in listed if one not in wandb] or None
-    return [one.init_args.as_dict() if one.get("init_args") else {} for one in wandb]

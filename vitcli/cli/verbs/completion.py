@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import shtab
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.help_texts import help_of
+from vitcli.cli.options import CHOICES
 from vitcli.cli.shipped import shipped
-from vitcli.cli.usage import CHOICES, VERBS, help_of
+from vitcli.cli.usage import VERBS
 from vitcli.errors import ConfigError
 
 SHELLS = ("bash", "zsh")

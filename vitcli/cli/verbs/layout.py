@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from vitcli.cli.built import built
 from vitcli.cli.idle import refuse_idle
 from vitcli.cli.parser_errors import one_line
 from vitcli.cli.words import in_front, split_off
@@ -49,6 +50,6 @@ def parsed(verb: str, words: Sequence[str], parser: ArgumentParser) -> Any:
         root = as_one(front) if front else root
         config: Namespace = parser.parse_args([LAYOUT, layouts[-1], ROOT, root, *rest])
         refuse_idle(verb, words[len(front) :], config)
-        return parser.instantiate_classes(config)
+        return built(parser, config)
     except argparse.ArgumentError as error:
         raise ConfigError(one_line(str(error), parser, words)) from error

@@ -23,6 +23,7 @@ from vitcli.images.source.shards.pack import pack
 from vitcli.images.source.shards.packed import NAME
 from vitcli.images.source.shards.plan import Planned, keys_of, planned
 from vitcli.images.source.shards.shards import Shards
+from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
 from vitcli.names import at_home, counted, extension, is_url, natural_order, printable
 
@@ -62,7 +63,8 @@ def _pack(words: Sequence[str]) -> int:
     shards = list(_planned(pools, classes, data.quarantined, most_bytes))
     if not shards:
         raise DataError(f"data.root {_root(data)}: no images in it; nothing is packed")
-    written = pack(shards, out, data.source.read, classes)  # type: ignore[attr-defined]
+    source: Source = data.source  # type: ignore[attr-defined]
+    written = pack(shards, out, source.read, classes, source.ahead)
     # goes through them once, so that whoever trains on them need not
     found = len(Shards(str(out)).paths)
     wanted = sum(len(shard.pictures) for shard in shards)

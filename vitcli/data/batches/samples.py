@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import NamedTuple, NotRequired, TypedDict, final
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from vitcli.data.augment.augment import Augment, Chance
 from vitcli.data.augment.device import Chances, gather
@@ -130,7 +131,7 @@ class Samples(Dataset[Batch]):
         if key.ahead and isinstance(opener, FileOpener):
             opener.ahead(key.ahead)
         # channels last, as decoders write them: separating the channels costs a third of a crop
-        image = torch.empty((len(key.spots), *self.preprocess.size, 3), dtype=torch.uint8)
+        image = _empty(len(key.spots), *self.preprocess.size, 3)
         rows = image.permute(0, 3, 1, 2).numpy()
 
         def fill(place: tuple[int, Spot]) -> Sample | Unreadable:
@@ -192,3 +193,12 @@ class Samples(Dataset[Batch]):
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         return map_some(self._pool, self.threads, function, places, FEW)
+
+
+def _empty(*shape: int) -> Tensor:
+    """Room for the pictures of a batch, uint8; of a worker's, where the process that takes it sees it uncopied."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    # as torch's own default_collate does
+    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)

@@ -65,6 +65,7 @@ class ParquetData(LabelledFiles):
         check_group_column(group_column, self.group_pattern)
         self._ranges: Ranges | None = None
         self._tables: list[Entry] = []
+        self._opened: list[Table] = []
         self._splits: dict[str, str] = {}
         self._names: dict[int, str] = {}
 
@@ -77,9 +78,9 @@ class ParquetData(LabelledFiles):
             ConfigError: Too little room to lay out compressed images.
         """
         if self._source is None:
-            images = self._images(self.tables())
+            tables = self.tables()
             assert self._ranges is not None
-            self._source = Tables(self.root, self._ranges, self._tables, images, self.kept_in)
+            self._source = Tables(self.root, self._ranges, tables, self._images(tables), self.kept_in)
             for text in self._source.notices:
                 self._notice(text)
         assert isinstance(self._source, Tables)
@@ -102,7 +103,9 @@ class ParquetData(LabelledFiles):
             names = [entry.path for entry in self._tables]
             if unused := [name for name in names if self._splits and not self._splits.get(name)]:
                 self._notice(f"tables of no split, left out: {first_of(list(map(printable, unused)))}")
-        return [Table(self._ranges, entry) for entry in self._tables]
+        if not self._opened:
+            self._opened = [Table(self._ranges, entry) for entry in self._tables]
+        return self._opened
 
     def _images(self, tables: list[Table]) -> Images:
         """The column of images, which all tables have."""
@@ -158,6 +161,8 @@ class ParquetData(LabelledFiles):
         index = self.index()
         labels = self.labels(needed=True)
         self._read_groups()
+        # what each tells of its parts may be large, and no more is asked of it
+        self._opened = []
         splits = [self._splits.get(entry.path, "") if self._splits else "all" for entry in self._tables]
         of_row = [splits[table] for table in self.source.table_of.tolist()]
         found: dict[str, dict[str, list[int]]] = {split: {} for split in splits if split}

@@ -13,14 +13,19 @@ import zlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, final
+
+import numpy as np
 
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
+from vitcli.images.source.contents import Contents
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.far import FarFile, read_member
 from vitcli.images.source.inner import inner_path, too_large
 from vitcli.images.source.members import files_of, folders_of
+from vitcli.images.source.paths import Paths
 from vitcli.images.source.ranges import Ranges
 from vitcli.images.source.source import Source
 
@@ -173,29 +178,50 @@ class Zip(Archive):
 class Tar(Archive):
     """Files in an uncompressed tar, as only there a file can be read without all those before it.
 
+    Its headers lie between its files, so that all of it is gone through: of a tar in a store, once for each version.
+
     Args:
         root: The tar.
         ranges: Where it lies if not on a disk.
+        kept: Folder for the table of contents of one that lies in a store; None does without.
 
     Raises:
         DataError: It is damaged or no tar, it is compressed, or a name in it points outside.
     """
 
-    def __init__(self, root: str, ranges: Ranges | None = None) -> None:
+    def __init__(self, root: str, ranges: Ranges | None = None, kept: Path | None = None) -> None:
         super().__init__(root, ranges)
+        known = None if self.far is None or kept is None else Contents.kept(kept, self.far)
+        if known is None:
+            self._go_through()
+            if self.far is not None and kept is not None:
+                self._contents().keep(kept, self.far)
+        else:
+            columns = (known.sizes.tolist(), known.versions.tolist(), known.starts.tolist())
+            for path, size, version, start in zip(known.paths, *columns, strict=True):
+                self.add(path, size, version, start)
+            self.left_out.update(known.left_out)
+        if self.far is not None:
+            self.spans = {path: (mark, self.members[path].size) for path, mark in self.marks.items()}
+
+    def _go_through(self) -> None:
         try:
-            with tarfile.open(root, "r:", None if self.far is None else self.far.opened()) as opened:
+            with tarfile.open(self.root, "r:", None if self.far is None else self.far.opened()) as opened:
                 for member in opened:
                     if member.isreg():
                         self.add(member.name, member.size, int(member.mtime), member.offset_data)
                     elif not member.isdir():
                         self.left_out["link" if member.islnk() or member.issym() else "not a regular file"] += 1
         except tarfile.ReadError as error:
-            raise _damaged(root, error, "; a compressed tar has to be unpacked, or packed as a zip") from error
+            raise _damaged(self.root, error, "; a compressed tar has to be unpacked, or packed as a zip") from error
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise _damaged(root, error) from error
-        if self.far is not None:
-            self.spans = {path: (mark, self.members[path].size) for path, mark in self.marks.items()}
+            raise _damaged(self.root, error) from error
+
+    def _contents(self) -> Contents:
+        entries = self.members.values()
+        columns = ([entry.size for entry in entries], [entry.version for entry in entries], list(self.marks.values()))
+        sizes, versions, starts = (np.array(column, dtype=np.int64) for column in columns)
+        return Contents(Paths.of(list(self.members)), sizes, versions, starts, self.left_out)
 
     def _read(self, entry: Entry) -> bytes:
         if self.far is not None:

@@ -36,4 +36,4 @@ def recount(model: Classifier, stage: str, kept: Kept, labels: NDArray[np.int64]
             if len(batch):
                 joined = b"".join(rows.numbers(position, LOGITS) for position in batch.tolist())
                 logits = torch.frombuffer(bytearray(joined), dtype=torch.float32).view(len(batch), -1)
-                model.count(stage, logits.to(model.device), torch.from_numpy(labels[batch]).to(model.device))
+                model.scores.count(stage, logits.to(model.device), torch.from_numpy(labels[batch]).to(model.device))

@@ -53,7 +53,7 @@ class ExactResume(Callback):
         if is_early:
             leave_open(checkpoint["loops"]["fit_loop"], trainer.accumulate_grad_batches)
         if is_early or is_in_epoch(trainer):
-            checkpoint["train_metrics"] = states_of(pl_module.training_metrics(), trainer.world_size)
+            checkpoint["train_metrics"] = states_of(pl_module.scores.of_training(), trainer.world_size)
         if self.curves is not None:
             _log_now(trainer, self.curves)
             checkpoint["metrics_rows"] = self.curves.rows
@@ -90,8 +90,8 @@ class ExactResume(Callback):
         if not self._is_midway:
             _keep_course(trainer)
         if self._restored is not None:
-            restore(pl_module.training_metrics(), self._restored, trainer.global_rank, trainer.world_size)
-            pl_module.has_counted = True
+            restore(pl_module.scores.of_training(), self._restored, trainer.global_rank, trainer.world_size)
+            pl_module.scores.has_counted = True
             self._restored = None
 
 

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import os
 import re
-import secrets
 import selectors
 import signal
 import socket
@@ -22,11 +21,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, final
 
-from vitcli.errors import ConfigError, UserError
+from vitcli.errors import UserError
 from vitcli.machine.signals import SIGNALS, Stopped, outlive_parent
 from vitcli.names import printable
 from vitcli.train.output.bar import say
 from vitcli.train.safety.agreement import Agreement
+from vitcli.train.safety.children import Children
+from vitcli.train.safety.handshake import shake_hands
 from vitcli.train.safety.line import Line
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ BACK_SECONDS = 3.0
 LEAVE_SECONDS = 30.0
 # for rank 0 to leave first, so that a launcher that ends all when one has ended does not disturb it
 LINGER_SECONDS = 30.0
-JOIN_SECONDS = 60.0
 # a thread that has not looked for so long was itself stopped, and cannot say whether others were silent
 PAUSED_SECONDS = 5.0
 COLLECTIVE = re.compile(
@@ -70,7 +70,7 @@ class Ranks:
         # why this process has to leave, if another one is gone
         self.lost: Stopped | None = None
         self._lines: dict[int, Line] = {}
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children = Children({})
         self._promises: dict[int, int] = {}
         self._gone: dict[int, float] = {}
         self._has_asked = False
@@ -87,7 +87,7 @@ class Ranks:
         Args:
             children: By rank.
         """
-        self._children = dict(children)
+        self._children = Children(children)
         atexit.register(self._end_children)
         self._start()
 
@@ -105,30 +105,8 @@ class Ranks:
         if self.world > 1 or strategy.world_size == 1:  # type: ignore[attr-defined]
             return
         self.rank = strategy.global_rank  # type: ignore[attr-defined]
-        world: int = strategy.world_size  # type: ignore[attr-defined]
-        if self.rank == 0:
-            host = "127.0.0.1" if is_one_machine else address
-            both = not is_one_machine and socket.has_dualstack_ipv6()
-            family = socket.AF_INET6 if both else socket.AF_INET
-            with socket.create_server(
-                (host if is_one_machine else "", 0), family=family, dualstack_ipv6=both, backlog=world
-            ) as server:
-                token = secrets.token_hex(16)
-                strategy.broadcast((host, server.getsockname()[1], token, _who(0)))
-                self._lines = _accepted(server, token, world)
-        else:
-            host, port, token, who = strategy.broadcast(("", 0, "", ""))
-            try:
-                line = Line(socket.create_connection((host, port), timeout=JOIN_SECONDS))
-            except OSError as error:
-                raise ConfigError(
-                    f"rank {self.rank} on {socket.gethostname()}: cannot reach rank 0 at {host}:{port}: {error}; open "
-                    "the ports between the machines to each other"
-                ) from error
-            line.who = who
-            line.send(hello=token, rank=self.rank, who=_who(self.rank))
-            self._lines = {0: line}
-        self.world = world
+        self._lines = shake_hands(strategy, address, is_one_machine=is_one_machine)
+        self.world = strategy.world_size  # type: ignore[attr-defined]
         for rank, line in self._lines.items():
             self._selector.register(line.connection, selectors.EVENT_READ, rank)
         # from here on it is told of its parent's end, and can say so
@@ -218,10 +196,10 @@ class Ranks:
         if self._parent is not None and os.getppid() != self._parent:
             self._parent = None
             self._lose("the process that has launched it is gone")
-        for rank, child in self._children.items():
+        for rank in self._children:
             line = self._lines.get(rank)
-            if (self.world == 1 or rank in self._gone) and child.poll():
-                self._lose(f"{line.who if line else f'rank {rank}'} {_ended(child.returncode)}")
+            if (self.world == 1 or rank in self._gone) and (failure := self._children.failure(rank)):
+                self._lose(f"{line.who if line else f'rank {rank}'} {failure}")
         for rank, until in list(self._gone.items()):
             if now > until:
                 self._lose(f"{self._lines[rank].who} has died")
@@ -324,54 +302,9 @@ class Ranks:
 
     def _end_children(self) -> None:
         # one that does not answer will not end either
-        last = time.monotonic() + (LINGER_SECONDS if self.lost is None else 2 * BACK_SECONDS)
-        for child in self._children.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, last - time.monotonic()))
-        self._kill_children()
+        self._children.end(LINGER_SECONDS if self.lost is None else 2 * BACK_SECONDS)
 
     def _at_once(self, code: int) -> None:
         for line in self._lines.values():
             line.send(bye=code, why="left at once")
-        self._kill_children()
-
-    def _kill_children(self) -> None:
-        for child in self._children.values():
-            if child.poll() is None:
-                child.kill()
-
-
-def _who(rank: int) -> str:
-    return f"rank {rank} (process {os.getpid()} on {socket.gethostname()})"
-
-
-def _accepted(server: socket.socket, token: str, world: int) -> dict[int, Line]:
-    """The connections of all other ranks; who does not know the token is hung up on."""
-    lines: dict[int, Line] = {}
-    last = time.monotonic() + JOIN_SECONDS
-    while len(lines) < world - 1:
-        server.settimeout(max(0.1, last - time.monotonic()))
-        try:
-            connection, _ = server.accept()
-        except TimeoutError:
-            missing = ", ".join(str(rank) for rank in range(1, world) if rank not in lines)
-            raise ConfigError(
-                f"rank {missing}: has not reached rank 0 on {socket.gethostname()}, port {server.getsockname()[1]}; "
-                "open the ports between the machines to each other"
-            ) from None
-        line = Line(connection)
-        hello = (line.receive() or [{}])[0]
-        rank = hello.get("rank")
-        if secrets.compare_digest(str(hello.get("hello")), token) and isinstance(rank, int) and 0 < rank < world:
-            line.who = str(hello.get("who"))
-            lines[rank] = line
-        else:
-            line.close()
-    return lines
-
-
-def _ended(status: int) -> str:
-    """How a process has ended, in words."""
-    if status == -signal.SIGKILL:
-        return "was killed by SIGKILL: by hand, or by the system when memory ran out"
-    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"has ended with exit code {status}"
+        self._children.kill()

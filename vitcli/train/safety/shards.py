@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -17,6 +16,7 @@ from torch.utils._pytree import tree_map_with_path
 
 from vitcli.machine.atomic import sync
 from vitcli.train.safety.put import READ_BACK, put
+from vitcli.train.safety.snapshot import snapshot
 from vitcli.train.sharding.local import is_split, local
 from vitcli.weights.seal import digest
 from vitcli.weights.shards import SHARDS, key_of
@@ -28,14 +28,13 @@ class Shards:
 
     Args:
         content: The checkpoint, whose split tensors are DTensors.
-        copied: Copies what is not split: ``snapshot`` of a checkpoint in one file.
     """
 
-    def __init__(self, content: dict[str, Any], copied: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(self, content: dict[str, Any]) -> None:
         self.tensors: dict[str, Tensor] = {}
         self.step = int(content.get("global_step", 0))
         # what is saved of the content by the first process
-        self.rest = copied(tree_map_with_path(self._taken, content))
+        self.rest = snapshot(tree_map_with_path(self._taken, content))
 
     def _taken(self, path: Any, leaf: Any) -> Any:
         if not is_split(leaf):

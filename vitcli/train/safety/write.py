@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,21 +9,16 @@ from typing import Any, final
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves
 
-from vitcli.names import printable, quoted
-from vitcli.train.output.bar import say
+from vitcli.train.safety.backlog import Backlog
 from vitcli.train.safety.older import LAST, keep_older
 from vitcli.train.safety.put import put
 from vitcli.train.safety.shards import Shards, put_shards, remove_unnamed
+from vitcli.train.safety.snapshot import is_same, snapshot
 from vitcli.train.safety.spare import Spare
 from vitcli.weights.shards import filled
 
 TENSORS = ("state_dict", "raw_state_dict", "optimizer_states")
-RETRY_SECONDS = 60.0
-# how many moments of a run are kept in memory while their files cannot be written: the newest, and the best
-MOST_HELD = 2
 
 
 @final
@@ -50,22 +42,14 @@ class CheckpointFiles(TorchCheckpointIO):
     def __init__(self, in_passing: bool = True, *, keep: int = 0, spare: Spare | None = None) -> None:
         self._in_passing = in_passing
         self._keep = keep
-        self._spare = spare
+        self._backlog = Backlog(spare)
         self._worker: ThreadPoolExecutor | None = None
         self._jobs: list[Future[None]] = []
         self._moment: dict[str, Any] | None = None
         # where the newest moment can be had: from its first file, or, if that could not be written, from memory
         self._latest: dict[str, Any] | Path | None = None
-        # what could not be written yet, newest last
-        self._held: dict[Path, dict[str, Any] | Path] = {}
-        # files of which it was told that they cannot be written
-        self._failing: set[Path] = set()
         # what is to be removed when all is written
         self._outdated: list[str | Path] = []
-        self._tried = 0.0
-        self._reason = ""
-        # files that were never written: where their content is instead, if anywhere
-        self.unwritten: dict[Path, Path | None] = {}
         # of a run whose tensors are split: what is being written, and what could not be
         self._shards_job: Future[None] | None = None
         self._held_shards: tuple[Shards, Path, Any] | None = None
@@ -114,7 +98,7 @@ class CheckpointFiles(TorchCheckpointIO):
         if self._shards_job is not None:
             # no more than one copy is held in memory
             self._shards_job.result()
-        self._do(self._write_shards, Shards(checkpoint, snapshot), path, group)
+        self._do(self._write_shards, Shards(checkpoint), path, group)
         self._shards_job = self._jobs[-1] if self._jobs else None
 
     def remove_checkpoint(self, path: str | Path) -> None:
@@ -135,10 +119,10 @@ class CheckpointFiles(TorchCheckpointIO):
                 self._do(self._write_shards, *self._held_shards)
                 self.wait()
                 if self._held_shards is not None:
-                    self.unwritten[self._held_shards[1]] = None
-            if self._held:
+                    self._backlog.give_up(self._held_shards[1])
+            if not self._backlog.is_empty:
                 self._do(self._retry)
-                self._do(self._give_away)
+                self._do(self._backlog.give_away)
                 self.wait()
         finally:
             if self._worker is not None:
@@ -158,7 +142,7 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def retry_if_due(self) -> None:
         """Try again what could not be written a minute ago; to be called now and then."""
-        if self._held and not self.is_busy and time.monotonic() - self._tried >= RETRY_SECONDS:
+        if not self.is_busy and self._backlog.is_due:
             self.wait()
             self._do(self._retry)
 
@@ -173,7 +157,7 @@ class CheckpointFiles(TorchCheckpointIO):
     def _write(self, checkpoint: dict[str, Any], path: Path, step: int) -> None:
         self._latest = None
         # a newer one takes its place, be it written or not
-        self._held.pop(path, None)
+        self._backlog.drop(path)
         is_written = self._try(checkpoint, path, step)
         self._latest = path if is_written else checkpoint
         if is_written:
@@ -184,18 +168,13 @@ class CheckpointFiles(TorchCheckpointIO):
             put_shards(shards, path, group)
         except OSError as error:
             # all processes have this error
-            self._failed(error)
+            self._backlog.failed(error)
             self._held_shards = shards, path, group
-            if torch.distributed.get_rank(group) > 0:
-                return
-            self._failing.add(path)
-            _tell(
-                f"{path}: cannot be written: {self._reason}; training goes on, and step {shards.step} is kept in "
-                "memory, to be tried again with the next one"
-            )
+            if torch.distributed.get_rank(group) == 0:
+                self._backlog.tell(path, shards.step, "with the next one")
             return
         self._held_shards = None
-        self._succeeded(path)
+        self._backlog.succeeded(path)
         if self._keep and torch.distributed.get_rank(group) == 0:
             keep_older(path, shards.step, self._keep)
             remove_unnamed(path.parent)
@@ -205,7 +184,7 @@ class CheckpointFiles(TorchCheckpointIO):
         # it may be saved again to the same path
         if latest is None or latest == path:
             return
-        self._held.pop(path, None)
+        self._backlog.drop(path)
         if self._try(latest, path, step) and not isinstance(latest, Path):
             self._latest = path
 
@@ -213,15 +192,11 @@ class CheckpointFiles(TorchCheckpointIO):
         try:
             put(known, path)
         except OSError as error:
-            self._failed(error)
-            self._hold(path, known)
-            self._failing.add(path)
-            _tell(
-                f"{path}: cannot be written: {self._reason}; training goes on, and step {step} is kept in memory, to "
-                "be tried again every minute"
-            )
+            self._backlog.failed(error)
+            self._backlog.hold(path, known)
+            self._backlog.tell(path, step, "every minute")
             return False
-        self._succeeded(path)
+        self._backlog.succeeded(path)
         if path.name == LAST:
             if self._keep:
                 keep_older(path, step, self._keep)
@@ -229,96 +204,19 @@ class CheckpointFiles(TorchCheckpointIO):
             remove_unnamed(path.parent)
         return True
 
-    def _hold(self, path: Path, known: dict[str, Any] | Path) -> None:
-        self._held[path] = known
-        in_memory = [path for path, one in self._held.items() if not isinstance(one, Path)]
-        if len({id(self._held[path]) for path in in_memory}) > MOST_HELD:
-            del self._held[in_memory[0]]
-            _tell(f"{in_memory[0]}: given up, as memory holds newer ones that cannot be written either")
-
     def _retry(self) -> None:
-        for path, known in list(self._held.items()):
-            try:
-                put(known, path)
-            except OSError as error:
-                self._failed(error)
-                return
-            del self._held[path]
-            self._succeeded(path)
-        for outdated in self._outdated:
-            super().remove_checkpoint(outdated)
-        self._outdated.clear()
-
-    def _succeeded(self, path: Path) -> None:
-        if path in self._failing:
-            self._failing.remove(path)
-            _tell(f"{path}: is written now")
-
-    def _failed(self, error: OSError) -> None:
-        self._tried, self._reason = time.monotonic(), error.strerror or str(error)
+        if self._backlog.retry():
+            for outdated in self._outdated:
+                super().remove_checkpoint(outdated)
+            self._outdated.clear()
 
     def _remove(self, path: str | Path) -> None:
-        if self._held.pop(Path(path), None) is None and self._held:
+        if not self._backlog.drop(Path(path)) and not self._backlog.is_empty:
             self._outdated.append(path)
         else:
             super().remove_checkpoint(path)
 
-    def _give_away(self) -> None:
-        """Write into the spare folder what cannot be written where it belongs."""
-        for path, known in self._held.items():
-            try:
-                where = None if self._spare is None else self._spare.take(known, path)
-            except OSError as error:
-                where = None
-                self._reason += f", and nothing into {self._spare}: {error.strerror or error}"
-            self.unwritten[path] = where
-        self._held.clear()
-
     @property
     def mistake(self) -> str | None:
         """What to tell at the end of files that were never written; None if all are."""
-        if not self.unwritten:
-            return None
-        names = ", ".join(map(str, self.unwritten))
-        said = f"{names}: could not be written: {self._reason}"
-        kept = [where for where in self.unwritten.values() if where is not None]
-        if not kept:
-            return f"{said}; make room or correct that, then give the same command again"
-        run = quoted(kept[0].parent.parent)
-        return f"{said}; what was learned lies in {run}; make room, or go on there: vitcli fit --ckpt_path {run}"
-
-
-def _tell(line: str) -> None:
-    say(printable(line), sys.stderr)
-
-
-def snapshot(content: dict[str, Any], apart: frozenset[int] = frozenset()) -> dict[str, Any]:
-    """A copy that training no longer changes, with its tensors in CPU memory.
-
-    Args:
-        content: Tensors and plain values.
-        apart: Ids of tensors that are such copies already.
-    """
-    copies: dict[Any, Tensor] = {}
-    known: dict[int, Tensor] = {}
-    tensors = [leaf for leaf in tree_leaves(content) if isinstance(leaf, Tensor)]
-    for tensor in tensors:
-        if tensor.is_meta or id(tensor) in apart:
-            # the first stands for one that is saved elsewhere
-            known[id(tensor)] = tensor
-            continue
-        # what several layers share is copied once
-        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        if place not in copies:
-            copies[place] = tensor.detach().to("cpu", copy=True)
-        known[id(tensor)] = copies[place]
-    return copy.deepcopy(content, known)
-
-
-def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two nests of tensors and values hold the same."""
-    (ones, form), (others, other_form) = tree_flatten(one), tree_flatten(other)
-    return form == other_form and all(
-        isinstance(b, Tensor) and torch.equal(a, b) if isinstance(a, Tensor) else a == b
-        for a, b in zip(ones, others, strict=True)
-    )
+        return self._backlog.mistake

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.bucket import Bucket
 from tests.images.source.remote.conftest import until
+from tests.images.source.test_archive import write_tar
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.archive import Archive
@@ -29,12 +30,17 @@ def pack(file: Path, packed: int = zipfile.ZIP_STORED) -> None:
             for name, content in MEMBERS.items():
                 archive.writestr(name, content)
     else:
-        source = file.parent.parent.parent / "members"
-        with tarfile.open(file, "w") as archive:
-            for name, content in MEMBERS.items():
-                (source / name).parent.mkdir(parents=True, exist_ok=True)
-                (source / name).write_bytes(content)
-                archive.add(source / name, name)
+        write_tar(file, MEMBERS)
+
+
+def opened(root: str, remote: Remote, kept: Path | None = None) -> Archive:
+    """An archive in a store, for which nothing is being fetched ahead any more."""
+    source = open_source(root, kept=kept, remote=remote)
+    assert isinstance(source, Archive)
+    assert source.far is not None
+    fetcher = source.far.ranges._fetcher()  # type: ignore[attr-defined]
+    until(lambda: not fetcher._waiting and all(begun.done.is_set() for begun in fetcher._begun.values()))
+    return source
 
 
 @pytest.mark.parametrize("scheme", ["s3", "web"])
@@ -68,15 +74,45 @@ def test_of_an_archive_that_does_not_fit_no_more_is_fetched_than_is_read(
     file = bucket.root / "packs" / f"photos{ending}"
     pack(file)
     monkeypatch.setattr(ranges.RemoteRanges, "block_bytes", 4096)
-    source = open_source(f"s3://packs/photos{ending}", remote=replace(remote, cache_gb=2e-6))
-    assert isinstance(source, Archive)
-    assert source.far is not None
-    # what was fetched ahead of the tar's last header
-    fetcher = source.far.ranges._fetcher()  # type: ignore[attr-defined]
-    until(lambda: not fetcher._waiting and all(begun.done.is_set() for begun in fetcher._begun.values()))
+    source = opened(f"s3://packs/photos{ending}", replace(remote, cache_gb=2e-6))
     before = bucket.sent_bytes
     assert source.read("a/4 ü.jpg") == MEMBERS["a/4 ü.jpg"]
     assert len(MEMBERS["a/4 ü.jpg"]) <= bucket.sent_bytes - before <= len(MEMBERS["a/4 ü.jpg"]) + 60
+
+
+def test_a_tar_is_gone_through_once_and_again_when_it_is_another(
+    bucket: Bucket, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, kept = bucket.root / "packs" / "photos.tar", tmp_path / "kept"
+    pack(file)
+    size = file.stat().st_size
+    with tarfile.open(file, "a") as archive:
+        link = tarfile.TarInfo("a/link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "b.jpg"
+        archive.addfile(link)
+    assert file.stat().st_size == size
+    monkeypatch.setattr(ranges.RemoteRanges, "block_bytes", 4096)
+    # nothing of it is kept but what is known of it
+    open_it = partial(opened, "s3://packs/photos.tar", replace(remote, cache_gb=0), kept)
+    first = open_it()
+    asked = bucket.objects
+    assert asked > 5
+    again = open_it()
+    assert bucket.objects == asked
+    assert list(again.files()[0]) == list(first.files()[0])
+    assert again.files()[1] == first.files()[1] == {"link": 1}
+    assert {path: again.read(path) for path in MEMBERS} == MEMBERS
+    # of the same size, so that its checksum alone tells
+    write_tar(file, {name.replace("a/4 ", "a/5 "): content for name, content in MEMBERS.items()})
+    assert "a/5 ü.jpg" in open_it().members
+    # what is kept is damaged: gone through again
+    [table] = kept.glob("tar-*.npz")
+    whole = table.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole.replace(b"a/5 ", b"../ ")):
+        table.write_bytes(damaged)
+        asked = bucket.objects
+        assert "a/5 ü.jpg" in open_it().members
+        assert bucket.objects > asked
 
 
 def test_a_server_without_ranges_sends_an_archive_twice_and_then_it_is_kept(
@@ -115,11 +151,7 @@ def test_a_folder_of_tars_and_a_pattern_are_shards(bucket: Bucket, remote: Remot
     for number in range(2):
         file = bucket.root / "packs" / "shards" / f"00{number}.tar"
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(file, "w") as archive:
-            for name in list(MEMBERS)[20 * number : 20 * number + 20]:
-                member = tarfile.TarInfo(name)
-                member.size = len(MEMBERS[name])
-                archive.addfile(member, io.BytesIO(MEMBERS[name]))
+        write_tar(file, dict(list(MEMBERS.items())[20 * number : 20 * number + 20]))
     for _ in range(2):
         source = open_source(root, kept=tmp_path / "kept", remote=remote)
         assert {path: source.read(path) for path in source.files()[0].paths} == MEMBERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import threading
 from types import MethodType
 from typing import Any
 
@@ -14,6 +15,10 @@ from vitcli.images.source.remote.options import Remote
 
 # by process and by all that decides what a store answers: opening one of S3's takes a quarter of a second
 HELD: dict[tuple[object, ...], Any] = {}
+# what botocore has read of the descriptions of AWS's services, most of that quarter; forked workers then have it
+DESCRIBED: list[Any] = []
+# by process: a fork leaves none locked
+LOCKS: dict[int, threading.Lock] = {}
 ENVIRONMENT = ("AWS_", "AZURE_", "BOTO_", "FSSPEC_", "GCE_", "GCSFS_", "GOOGLE_", "HF_", "STORAGE_", "HOME")
 
 
@@ -32,11 +37,13 @@ def opened(address: Address, remote: Remote, refused: Any = None) -> Any:
     """
     told = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(ENVIRONMENT)))
     key = (os.getpid(), address.scheme, remote.requests, remote.timeout_seconds, told)
-    held = HELD.get(key)
-    # two that are made alike are equal to fsspec
-    if held is None or held is refused:
-        HELD[key] = _opened(address, remote)
-    return HELD[key]
+    # threads that begin together would each open one
+    with LOCKS.setdefault(os.getpid(), threading.Lock()):
+        held = HELD.get(key)
+        # two that are made alike are equal to fsspec
+        if held is None or held is refused:
+            HELD[key] = _opened(address, remote)
+        return HELD[key]
 
 
 def _opened(address: Address, remote: Remote) -> Any:
@@ -70,7 +77,14 @@ def _s3(apart: dict[str, Any], remote: Remote) -> Any:
         "max_pool_connections": remote.requests,
         "retries": {"total_max_attempts": 1},
     }
-    s3 = importlib.import_module("s3fs").S3FileSystem(**apart, config_kwargs=config)
+    s3fs = importlib.import_module("s3fs")
+    # a session of its own, which looks for credentials anew
+    session = importlib.import_module("aiobotocore.session").AioSession()
+    if DESCRIBED:
+        session.register_component("data_loader", DESCRIBED[0])
+    else:
+        DESCRIBED.append(session.get_component("data_loader"))
+    s3 = s3fs.S3FileSystem(**apart, session=session, config_kwargs=config)
     # its own retries would multiply ours
     s3.retries = 1
     return s3

@@ -46,7 +46,7 @@ class Kept:
         self.room = Room(folder, root, most_bytes)
         self._process = 0
         self._paused_until = 0.0
-        # of pieces that are read in parts: their checksum was compared
+        # written by this process, or read in parts, at the first of which their checksum was compared
         self._sound: set[str] = set()
 
     def __getstate__(self) -> dict[str, object]:
@@ -98,6 +98,7 @@ class Kept:
                 self._paused_until = time.monotonic() + FULL_SECONDS
                 return False
             self._write(key, content)
+            self._sound.add(key)
         except OSError as error:
             self._paused_until = time.monotonic() + FAILED_SECONDS
             if parent_process() is None:

@@ -26,7 +26,7 @@ def open_remote(root: str, remote: Remote = REMOTE, kept: Path | None = None) ->
     Args:
         root: A folder, a zip, a tar, or shards: a folder of tars, or a pattern of them.
         remote: Cache, requests at once, retries and time-outs.
-        kept: The folder for the index of shards.
+        kept: The folder for the index of shards, and for the contents of a tar.
 
     Raises:
         DataError: It is no address of a store that is known, it is none of these, or the store refuses.
@@ -40,7 +40,7 @@ def open_remote(root: str, remote: Remote = REMOTE, kept: Path | None = None) ->
     ending = Address.of(root).ending
     if ending in ARCHIVES:
         one = RemoteRanges(root, remote, alone=True)
-        return Zip(root, one) if ending == ".zip" else Tar(root, one)
+        return Zip(root, one) if ending == ".zip" else Tar(root, one, kept)
     if ending in TABLES:
         raise DataError(f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it")
     if ending in IMAGE_EXTENSIONS and not root.endswith("/"):

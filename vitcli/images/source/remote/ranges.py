@@ -133,7 +133,9 @@ class RemoteRanges(Ranges):
             if (one := self._objects.get(name)) is not None
             for piece in self._pieces(one, name, start, size)
         }
-        self._fetcher().want(pieces)
+        # waking a thread for each of those on the disk would take much longer than to look for it
+        missing = [piece for piece in pieces if not ((key := self._key(piece)) and self.kept.has(key))]
+        self._fetcher().want(missing)
 
     def beside(self, name: str) -> bytes | None:
         """A small object in the folder of the root."""

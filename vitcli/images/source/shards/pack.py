@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, final
@@ -30,8 +31,8 @@ from vitcli.names import extension, printable
 NAMES = "classes.txt"
 # left free on the disk
 RESERVE_BYTES = 2**28
-# pictures that are read ahead of the one that is written
-AHEAD = 32
+# pictures that are read ahead of the one that is written, and lots of as many of which a store is told before
+AHEAD, LOTS = 32, 2
 # how the bytes of a picture without an ending of one begin
 MAGIC = {
     b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif",
@@ -39,7 +40,13 @@ MAGIC = {
 }  # fmt: skip
 
 
-def pack(shards: Sequence[Planned], out: Path, read: Callable[[str], bytes], classes: Sequence[str]) -> int:
+def pack(
+    shards: Sequence[Planned],
+    out: Path,
+    read: Callable[[str], bytes],
+    classes: Sequence[str],
+    ahead: Callable[[Sequence[str]], object] | None = None,
+) -> int:
     """Write the shards that are not there yet.
 
     Args:
@@ -47,6 +54,7 @@ def pack(shards: Sequence[Planned], out: Path, read: Callable[[str], bytes], cla
         out: The folder.
         read: The bytes of a picture, by its path.
         classes: Names of the classes, by their numbers; none where nothing has a label.
+        ahead: Is told the paths of pictures that will be read soon, in this order; None where they lie on a disk.
 
     Returns:
         How many were written.
@@ -61,12 +69,18 @@ def pack(shards: Sequence[Planned], out: Path, read: Callable[[str], bytes], cla
     if (holder := lock.take()) is not None:
         raise ConfigError(f"--out {out}: is written to by {holder}; wait for it, or name another folder")
     try:
-        return _pack(shards, out, read, classes)
+        return _pack(shards, out, read, classes, ahead)
     finally:
         lock.release()
 
 
-def _pack(shards: Sequence[Planned], out: Path, read: Callable[[str], bytes], classes: Sequence[str]) -> int:
+def _pack(
+    shards: Sequence[Planned],
+    out: Path,
+    read: Callable[[str], bytes],
+    classes: Sequence[str],
+    ahead: Callable[[Sequence[str]], object] | None,
+) -> int:
     sweep(out)
     before = Packing.of(_content(out / NAME))
     here = {file.name for file in out.iterdir() if not file.name.startswith(".")}
@@ -92,11 +106,12 @@ def _pack(shards: Sequence[Planned], out: Path, read: Callable[[str], bytes], cl
             part.write_bytes(listed)
     else:
         (out / NAMES).unlink(missing_ok=True)
-    total = sum(picture.entry.size for shard in todo for picture in shard.pictures)
+    pictures = [picture for shard in todo for picture in shard.pictures]
+    total = sum(picture.entry.size for picture in pictures)
     bar = tqdm(total=total, desc="packing", unit="B", unit_scale=True, disable=None, leave=False)
-    with bar, ThreadPoolExecutor(max(4, cores()), thread_name_prefix="pack") as pool:
+    with bar, contextlib.closing(_contents(pictures, read, ahead)) as contents:
         for shard in todo:
-            packing.shards[shard.name] = _written(shard, out, read, pool, bar.update)
+            packing.shards[shard.name] = _written(shard, out, contents, bar.update)
             packing.write(out)
     Packing({shard.name: packing.shards[shard.name] for shard in shards}, is_whole=True).write(out)
     return len(todo)
@@ -129,14 +144,14 @@ def _check_room(out: Path, todo: Sequence[Planned]) -> None:
 
 
 def _written(
-    shard: Planned, out: Path, read: Callable[[str], bytes], pool: ThreadPoolExecutor, tell: Callable[[int], object]
+    shard: Planned, out: Path, contents: Iterator[tuple[Picture, bytes]], tell: Callable[[int], object]
 ) -> Packed:
-    """Write a shard, which is there once it is whole."""
+    """Write a shard, which is there once it is whole, of the next pictures."""
     with replacing(out / shard.name) as part, part.open("wb") as stream:
         hashing = _Hashing(stream)
         # pax, which has headers of its own only for long names and for letters beyond ASCII
         with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as opened:
-            for picture, content in _contents(shard.pictures, read, pool):
+            for picture, content in itertools.islice(contents, len(shard.pictures)):
                 _add(opened, f"{picture.key}{_ending(picture, content)}", content)
                 if picture.number is not None:
                     _add(opened, f"{picture.key}.cls", str(picture.number).encode())
@@ -149,9 +164,9 @@ def _written(
 
 
 def _contents(
-    pictures: Sequence[Picture], read: Callable[[str], bytes], pool: ThreadPoolExecutor
-) -> Iterator[tuple[Picture, bytes]]:
-    """The pictures with their bytes, some of which are read ahead."""
+    pictures: Sequence[Picture], read: Callable[[str], bytes], ahead: Callable[[Sequence[str]], object] | None
+) -> Generator[tuple[Picture, bytes]]:
+    """The pictures of all shards with their bytes, some of which are read before they are asked for."""
 
     def one(picture: Picture) -> bytes:
         path = picture.entry.path
@@ -163,9 +178,19 @@ def _contents(
                 "data.quarantine"
             ) from error
 
-    for start in range(0, len(pictures), AHEAD):
-        some = pictures[start : start + AHEAD]
-        yield from zip(some, pool.map(one, some), strict=True)
+    lots = [pictures[start : start + AHEAD] for start in range(0, len(pictures), AHEAD)]
+
+    def tell(lot: Sequence[Picture]) -> None:
+        if ahead is not None:
+            ahead([picture.entry.path for picture in lot])
+
+    with ThreadPoolExecutor(max(4, cores()), thread_name_prefix="pack") as pool:
+        for lot in lots[:LOTS]:
+            tell(lot)
+        for number, lot in enumerate(lots):
+            for coming in lots[number + LOTS : number + LOTS + 1]:
+                tell(coming)
+            yield from zip(lot, pool.map(one, lot), strict=True)
 
 
 def _add(opened: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -56,8 +56,9 @@ def tables_of(root: str, image_column: str | None, kept: Path) -> Tables:
         DataError: There are no tables, they are damaged, or have no images.
         ConfigError: Too little room to lay out compressed images.
     """
-    ranges, tables = open_tables(root)
-    return Tables(root, ranges, tables, find_images(Table(ranges, tables[0]), image_column), kept)
+    ranges, entries = open_tables(root)
+    tables = [Table(ranges, entry) for entry in entries]
+    return Tables(root, ranges, tables, find_images(tables[0], image_column), kept)
 
 
 def _has_tables(folder: str, deeper: int) -> bool:

@@ -47,6 +47,10 @@ class Table:
                 self.schema, self.metadata = opened.schema_arrow, opened.metadata
                 check_rows(self.metadata.num_rows, entry.size)
 
+    def __getstate__(self) -> dict[str, object]:
+        # a copy of a mapped file would be all of its bytes
+        return {name: value for name, value in self.__dict__.items() if name != "mapped"}
+
     @property
     def where(self) -> str:
         """The file, for a message."""

@@ -39,7 +39,7 @@ class Tables(Source):
     Args:
         root: The file, folder or pattern, as it was named.
         ranges: Where the tables lie.
-        tables: Their names, sizes and versions, in their order.
+        tables: In their order.
         images: The column of images.
         kept: Folder for what is found out about them.
 
@@ -48,18 +48,17 @@ class Tables(Source):
         ConfigError: Too little room to lay out compressed images.
     """
 
-    def __init__(self, root: str, ranges: Ranges, tables: Sequence[Entry], images: Images, kept: Path) -> None:
+    def __init__(self, root: str, ranges: Ranges, tables: Sequence[Table], images: Images, kept: Path) -> None:
         super().__init__(root, (images.column,))
         self.ranges = ranges
-        self.tables = list(tables)
+        self.tables: list[Entry] = [table.entry for table in tables]
         # what the user should know
         self.notices: list[str] = []
         self.left_out: Counter[str] = Counter()
         # images that are laid out lie on this machine, wherever the tables do
         self._laid = FileRanges(os.path.abspath(kept))
         found, owns = [], []
-        for entry in self.tables:
-            table = Table(ranges, entry)
+        for table in tables:
             places, told = places_of(table, images, kept)
             self.notices += [told] if told else []
             found.append(places)
