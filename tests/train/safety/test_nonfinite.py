@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from vitcli.data.batches.datamodule import Batches
 from vitcli.train.classifier import Classifier
 from vitcli.train.optimizer import AdamW, build_optimizer
 from vitcli.train.safety.nonfinite import NonFinite
+from vitcli.train.safety.put import put
 from vitcli.train.safety.reseed import Reseed
 
 Patch = pytest.MonkeyPatch
@@ -26,6 +28,16 @@ FIT = ["fit", "--data.root", "photos", "--data.batch_size", "8", "--trainer.max_
 NAN, INF = float("nan"), float("inf")
 # the step of the second epoch, of three steps, in which something goes wrong
 SECOND, AT = 1, 5
+
+
+def slowly(write: Callable[..., None]) -> Callable[..., None]:
+    """What writes a file, on a disk on which the steps of an epoch are sooner done."""
+
+    def later(known: object, path: Path) -> None:
+        time.sleep(0.3)
+        write(known, path)
+
+    return later
 
 
 def poison_an_image(patch: Patch) -> None:
@@ -121,6 +133,7 @@ def test_a_run_stops_at_the_step_and_keeps_the_checkpoints_before_it(
     named: list[str],
 ) -> None:
     fault(monkeypatch)
+    monkeypatch.setattr("vitcli.train.safety.write.put", slowly(put))
     assert main(FIT) == 2
     told = capsys.readouterr()
     assert "done" not in told.out

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.names import first_of, printable
 from vitcli.train.safety.reseed import Reseed
+from vitcli.train.safety.write import CheckpointFiles
 from vitcli.train.sharding.local import local
 from vitcli.train.sharding.strategy import FSDP2
 
@@ -126,6 +127,9 @@ def remedy(trainer: pl.Trainer, model: Classifier, other: str = "") -> str:
         model: Its classifier.
         other: What else could be done.
     """
+    if isinstance(trainer.strategy.checkpoint_io, CheckpointFiles):
+        # that of the epoch before may still be on its way
+        trainer.strategy.checkpoint_io.wait()
     last = Path(str(getattr(trainer.checkpoint_callback, "dirpath", None)), "last.ckpt")
     kept = f"; {last} is of an earlier step, and finite" if last.is_file() else ""
     return f"lower model.optimizer.lr {model.optimizer_settings.rate:g}{other}{kept}"
