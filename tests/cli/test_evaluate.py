@@ -117,6 +117,7 @@ def test_the_folder_of_a_run_means_its_test_and_else_its_val(here: Path, capsys:
     assert printed([str(run)], capsys).startswith("runs/photos/predictions.test.parquet: ")
 
 
+@pytest.mark.slow
 def test_a_real_run_is_evaluated_as_its_test_was(copied: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["test", str(copied)]) == 0
     accuracy = json.loads((copied / "metrics.test.json").read_text())["test/accuracy"]

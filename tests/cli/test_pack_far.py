@@ -16,6 +16,7 @@ pytest.importorskip("s3fs")
 AT_ONCE, COUNT = REMOTE.requests // 2, 8 * REMOTE.requests
 
 
+@pytest.mark.slow
 def test_photos_in_a_bucket_are_asked_for_many_at_a_time_from_the_first_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

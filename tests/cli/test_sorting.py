@@ -151,6 +151,7 @@ def test_an_interrupted_command_sorts_all_when_it_goes_on(odd: Path) -> None:
     assert images(held(Path("sorted"))) == images(held(Path("whole")))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sorted_is_refused_before_anything_is_predicted(
     odd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

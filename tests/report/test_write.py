@@ -175,6 +175,7 @@ def test_unreadable_images_are_counted_and_both_figures_said(cats_and_dogs: Path
     assert "cat/cut.png truncated" in said
 
 
+@pytest.mark.slow
 def test_the_test_of_a_run_is_shown_at_the_temperature_that_fits_its_val(tmp_path: Path):
     run = tmp_path / "runs" / "mine"
     for split, seed in (("val", 1), ("test", 2)):

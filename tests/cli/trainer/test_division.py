@@ -130,6 +130,7 @@ def test_a_photo_of_the_training_in_the_folder_of_the_test_is_told(
     assert told in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_a_folder_of_its_own_that_holds_photos_of_the_training_is_told(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,7 @@ MIXED = ("--trainer.precision", "bf16-mixed")
 TOLD = "trainer.precision bf16-mixed: slower on this CPU, which has no bfloat16 instructions; computing in 32-true\n"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("photos")
 def test_mixed_precision_is_single_where_the_processor_has_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -84,6 +84,7 @@ def test_odd_names_are_taken_literally(copied: Path) -> None:
         assert predicted(RUN, name) == [name.encode("utf-8", "backslashreplace").decode()]
 
 
+@pytest.mark.slow
 def test_thousands_of_words_are_fine(copied: Path) -> None:
     Path("many").mkdir()
     for number in range(2000):

@@ -202,6 +202,7 @@ def held(root: Path) -> list[str]:
     return [path.name for path in (root / "memory").rglob("pixels-*")]
 
 
+@pytest.mark.slow
 def test_memory_is_given_back_when_the_run_ends_or_at_the_next_start_if_it_was_killed(
     photos: Path, programs: Warm
 ) -> None:

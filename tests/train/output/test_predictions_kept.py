@@ -152,6 +152,7 @@ def test_another_checkpoint_or_setting_or_folder_never_goes_on_with_a_table(
     assert not list(copied.glob("*.parts*"))
 
 
+@pytest.mark.slow
 def test_files_that_came_changed_or_went_since_are_told_and_the_table_is_of_those_that_are_there(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ):

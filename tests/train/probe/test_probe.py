@@ -94,6 +94,7 @@ def test_a_few_val_images_that_an_epoch_gets_right_by_chance_do_not_replace_the_
     assert torch.load(BEST, weights_only=True)["global_step"] == 0
 
 
+@pytest.mark.slow
 def test_a_probe_goes_on_with_epochs(photos: Path, capsys: pytest.CaptureFixture[str]):
     assert main(PROBE) == 0
     head = Classifier.load_from_checkpoint(LAST).net.head.weight

@@ -48,6 +48,7 @@ def stopped_midway(programs: Warm, photos: Path) -> Path:
     return Path("runs", "photos")
 
 
+@pytest.mark.slow
 def test_with_other_batches_from_the_end_of_an_epoch_the_learning_rate_goes_on_by_epochs(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -111,7 +111,8 @@ def test_one_that_is_killed_ends_the_others_at_once(lost: int, programs: Warm, h
     assert time.monotonic() - start < 10
 
 
-@pytest.mark.parametrize("silent", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("silent", [0, 1])
 def test_one_that_does_not_answer_ends_the_others_within_the_timeout(silent: int, programs: Warm, here: Path):
     Path("rank.py").write_text(RANK)
     ranks = job(programs, timeout=4)

@@ -86,6 +86,7 @@ def test_before_the_first_step_nothing_is_left(programs: Warm, photos: Path):
     assert not Path("runs/r").exists()
 
 
+@pytest.mark.slow
 def test_a_table_that_is_stopped_goes_on_by_the_same_command(programs: Warm, copied: Path):
     words = ["predict", "--ckpt_path", str(copied), "--data.root", "photos/test", "--data.batch_size", "1", *CPU]
     for at, number in ((2, signal.SIGTERM), (3, signal.SIGUSR1)):
