@@ -199,12 +199,12 @@ def test_a_rank_that_is_killed_ends_the_other_with_its_line(
 
 @pytest.mark.slow
 def test_torchrun_starts_a_training_again_and_it_ends_with_the_same_bits(programs: Warm, photos: Path):
-    words = ["--data.batch_size", "2", *TINY, *CPU, "--trainer.max_epochs", "100"]
+    words = ["--data.batch_size", "2", *TINY, *CPU, "--trainer.max_epochs", "40"]
     straight = programs.run("fit", "--data.root", "photos", *words, "--run.name", "straight", *TWO)
     assert straight.returncode == 0, straight.stderr
     again = [*words, "--run.name", "r", "--run.resume", "auto"]
     pair = started_by_torchrun(programs, *again, moment="training", root="photos", restarts=1)
     pair.send(signal.SIGKILL, "1")
-    assert pair.end(120) == set(), pair.told()
+    assert pair.end(300) == set(), pair.told()
     assert "going on from runs/r/checkpoints/last.ckpt" in pair.told()
     assert differing(outcome(Path("runs/r")), outcome(Path("runs/straight"))) == []
