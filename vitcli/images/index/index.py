@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, final
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.images.decode import heif
 from vitcli.images.index.facts import DIGEST_BYTES, LOOKS_BYTES, UNKNOWN, Facts
+from vitcli.images.source.columns import keep_columns, kept_columns
 from vitcli.images.source.entries import Entries
 from vitcli.images.source.paths import Paths
 from vitcli.images.source.source import Source
@@ -166,23 +165,12 @@ class Index:
         """Keep the index in a file, which is replaced once the new one is whole."""
         file.parent.mkdir(parents=True, exist_ok=True)
         about = {
-            "layout": LAYOUT,
             "left_out": self.left_out,
             "reasons": {str(row): reason for row, reason in self.reasons.items()},
             "formats": self.formats,
             "ranked": self.ranked,
         }
-        part = file.with_name(f".{file.name}.{os.getpid()}")
-        with part.open("wb") as stream:
-            np.savez(
-                stream,
-                about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
-                joined=np.frombuffer(self.paths.joined, dtype=np.uint8),
-                ends=self.paths.ends,
-                order=self.order,
-                **self.columns,  # type: ignore[arg-type]
-            )
-        part.replace(file)
+        keep_columns(file, LAYOUT, about, self.paths, {"order": self.order, **self.columns})
         self.changed = False
 
     def save_if_possible(self, file: Path) -> None:
@@ -193,20 +181,16 @@ class Index:
     @classmethod
     def load(cls, file: Path) -> Self | None:
         """What save has written; None if it is missing, damaged or of another layout."""
-        try:
-            with np.load(file, allow_pickle=False) as held:
-                about = json.loads(held["about"].tobytes())
-                if about["layout"] != LAYOUT:
-                    return None
-                reasons = {int(row): str(reason) for row, reason in about["reasons"].items()}
-                paths = Paths(held["joined"].tobytes(), held["ends"])
-                columns = {name: held[name] for name in COLUMNS}
-                left_out, formats = Counter(about["left_out"]), list(about["formats"])
-                index = cls(paths, columns, held["order"], left_out, reasons, formats, about["ranked"])
-                index.changed = False
-                return index
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile):
-            return None
+
+        def made(about: dict[str, Any], paths: Paths, held: Mapping[str, NDArray[Any]]) -> Self:
+            reasons = {int(row): str(reason) for row, reason in about["reasons"].items()}
+            columns = {name: held[name] for name in COLUMNS}
+            left_out, formats = Counter(about["left_out"]), list(about["formats"])
+            index = cls(paths, columns, held["order"], left_out, reasons, formats, about["ranked"])
+            index.changed = False
+            return index
+
+        return kept_columns(file, LAYOUT, made)
 
 
 def scan(source: Source, inside: str, extensions: Collection[str] | None, file: Path | None = None) -> Index:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, final
-from zipfile import BadZipFile
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.images.source.columns import keep_columns, kept_columns
 from vitcli.images.source.far import FarFile
 from vitcli.images.source.paths import Paths
-from vitcli.machine.atomic import replacing
 
 # another one where the file is written otherwise; one of another layout is not read
 LAYOUT = 1
@@ -51,34 +49,24 @@ class Contents:
         """
         if not tar.version:
             return
-        about = {"layout": LAYOUT, "size": tar.size, "version": tar.version, "left_out": dict(self.left_out)}
+        about = {"size": tar.size, "version": tar.version, "left_out": dict(self.left_out)}
+        columns = {"sizes": self.sizes, "versions": self.versions, "starts": self.starts}
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            with replacing(_file(folder, tar)) as part, part.open("wb") as stream:
-                np.savez(
-                    stream,
-                    about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
-                    joined=np.frombuffer(self.paths.joined, dtype=np.uint8),
-                    ends=self.paths.ends,
-                    sizes=self.sizes,
-                    versions=self.versions,
-                    starts=self.starts,
-                )
+            keep_columns(_file(folder, tar), LAYOUT, about, self.paths, columns)
 
     @classmethod
     def kept(cls, folder: Path, tar: FarFile) -> Self | None:
         """What is known of a tar as it is now, by its size and version; None if it has yet to be gone through."""
-        try:
-            with np.load(_file(folder, tar), allow_pickle=False) as held:
-                about = json.loads(held["about"].tobytes())
-                if [about[key] for key in ("layout", "size", "version")] != [LAYOUT, tar.size, tar.version]:
-                    return None
-                left_out = {str(reason): int(count) for reason, count in about["left_out"].items()}
-                paths = Paths(held["joined"].tobytes(), held["ends"])
-                found = cls(paths, held["sizes"], held["versions"], held["starts"], left_out)
-                return found if found._is_sound(tar.size) else None
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile):
-            return None
+
+        def made(about: dict[str, Any], paths: Paths, held: Mapping[str, NDArray[Any]]) -> Self | None:
+            if [about["size"], about["version"]] != [tar.size, tar.version]:
+                return None
+            left_out = {str(reason): int(count) for reason, count in about["left_out"].items()}
+            found = cls(paths, held["sizes"], held["versions"], held["starts"], left_out)
+            return found if found._is_sound(tar.size) else None
+
+        return kept_columns(_file(folder, tar), LAYOUT, made)
 
     def _is_sound(self, size: int) -> bool:
         columns = (self.sizes, self.versions, self.starts, self.paths.ends)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.images.source.columns import keep_columns, kept_columns
 from vitcli.images.source.entries import Entry
 from vitcli.images.source.paths import Paths
 from vitcli.images.source.rows import hashed
-from vitcli.machine.atomic import replacing
 
 # version of the file's layout, and of what is found in a shard; another one is not read
 LAYOUT = 1
@@ -162,33 +160,28 @@ class Table:
         Raises:
             OSError: It cannot be written.
         """
-        about = {"layout": LAYOUT, "field": field, "shards": self.shards, "words": self.words}
-        with replacing(file) as part, part.open("wb") as stream:
-            np.savez(
-                stream,
-                about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
-                joined=np.frombuffer(self.paths.joined, dtype=np.uint8),
-                ends=self.paths.ends,
-                starts=self.starts,
-                sizes=self.sizes,
-                hashes=self.hashes,
-                codes=self.codes,
-            )
+        about = {"field": field, "shards": self.shards, "words": self.words}
+        columns: dict[str, NDArray[Any]] = {
+            "starts": self.starts,
+            "sizes": self.sizes,
+            "hashes": self.hashes,
+            "codes": self.codes,
+        }
+        keep_columns(file, LAYOUT, about, self.paths, columns)
 
     @classmethod
     def load(cls, file: Path, field: str) -> Table | None:
         """What save has kept; None if it is missing, damaged, or of another layout or field."""
-        try:
-            with np.load(file, allow_pickle=False) as held:
-                about = json.loads(held["about"].tobytes())
-                if about["layout"] != LAYOUT or about["field"] != field:
-                    return None
-                shards = [Shard(*shard) for shard in about["shards"]]
-                columns: dict[str, Any] = {name: held[name] for name in ("starts", "sizes", "hashes", "codes")}
-                table = cls(shards, Paths(held["joined"].tobytes(), held["ends"]), words=about["words"], **columns)
-                return table if table._is_sound() else None
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile):
-            return None
+
+        def made(about: dict[str, Any], paths: Paths, held: Mapping[str, NDArray[Any]]) -> Table | None:
+            if about["field"] != field:
+                return None
+            shards = [Shard(*shard) for shard in about["shards"]]
+            columns: dict[str, Any] = {name: held[name] for name in ("starts", "sizes", "hashes", "codes")}
+            table = cls(shards, paths, words=about["words"], **columns)
+            return table if table._is_sound() else None
+
+        return kept_columns(file, LAYOUT, made)
 
     def _is_sound(self) -> bool:
         rows = int(self.firsts[-1])
