@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitcli.export.biased import with_bias_inside
 from vitcli.export.whole import INPUT
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def to_int8(model: ModelProto, pixels: NDArray[np.uint8], batch: int | None) -> 
     """A graph whose products with weights are computed in int8: static quantisation by onnxruntime's own tool.
 
     Weights are int8 with a scale for each output, activations uint8 with one scale, from the smallest to the largest
-    value that calibration met. Products of two activations, which are those inside the attention, stay in float32, and
-    so does what comes out of a product: rounded to bytes as well, it took longer and was further from the net
-    (docs/lab/2026-11-29.md).
+    value that calibration met, and biases int32. Products of two activations, which are those inside the attention,
+    stay in float32, and so does what comes out of a product: rounded to bytes as well, it took longer and was further
+    from the net (docs/lab/2026-11-29.md).
 
     Args:
         model: The graph, which is left as it is.
@@ -46,13 +47,15 @@ def to_int8(model: ModelProto, pixels: NDArray[np.uint8], batch: int | None) -> 
         plain, prepared, made = (str(Path(folder, f"{name}.onnx")) for name in ("plain", "prepared", "made"))
         onnx.save(model, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        folded = with_bias_inside(onnx.load(prepared))
+        onnx.save(folded, prepared)
         quantize_static(
             prepared,
             made,
             _reader(pixels, batch),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=PRODUCTS,
-            nodes_to_exclude=_without_weights(onnx.load(prepared)),
+            nodes_to_exclude=_without_weights(folded),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -15,9 +15,10 @@ from vitcli.evaluate.intervals import proportion
 from vitcli.export.check import Floats, Runner, labels_of
 from vitcli.export.pictures import Pictures
 
-# pictures that are timed at once, and how often, in turns
+# pictures that are timed at once; turns of each file, and calls in a turn, of which the first does not count
 TIMED = 8
-ROUNDS = 15
+TURNS = 5
+CALLS = 4
 
 
 @final
@@ -56,6 +57,9 @@ def accuracy_of(probabilities: Floats, pictures: Pictures, threshold: float | No
 def speeds_of(runners: Sequence[Runner], pictures: Pictures, batch: int | None) -> list[float]:
     """Pictures a second of several files, timed in turns, so that what else the machine does slows all alike.
 
+    The first call of a turn is not counted: it makes room, and onnxruntime's threads for the file before it keep the
+    cores busy for a while, waiting for more, which no user of one file would meet.
+
     Args:
         runners: The files.
         pictures: Of which some are used again and again.
@@ -64,12 +68,12 @@ def speeds_of(runners: Sequence[Runner], pictures: Pictures, batch: int | None) 
     size = batch or TIMED
     pixels = np.resize(pictures.pixels, (size, *pictures.pixels.shape[1:]))
     seconds: list[list[float]] = [[] for _ in runners]
-    for number in range(ROUNDS + 1):
+    for _ in range(TURNS):
         for runner, taken in zip(runners, seconds, strict=True):
-            start = time.perf_counter()
             runner(pixels)
-            # the first call makes room, and is not counted
-            if number:
+            for _ in range(CALLS - 1):
+                start = time.perf_counter()
+                runner(pixels)
                 taken.append(time.perf_counter() - start)
     return [size / median(taken) for taken in seconds]
 
