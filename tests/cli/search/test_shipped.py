@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from tests.conftest import REPOSITORY
 from vitcli.__main__ import main
@@ -49,6 +52,43 @@ def test_a_sweep_is_what_search_writes_of_its_space(space: Path, photos: Path, c
     for one in (shipped, written):
         one["command"] = [word for word in one["command"] if word not in ("DIR", "FILE", "photos", "--weights")]
     assert written == shipped
+
+
+def drawn(setting: dict[str, Any], draw: random.Random) -> Any:
+    """A value of a setting of a sweep, as wandb's server draws it."""
+    if "values" in setting:
+        return draw.choice(setting["values"])
+    low, high = setting["min"], setting["max"]
+    if setting["distribution"] == "int_uniform":
+        return draw.randint(low, high)
+    return low * (high / low) ** draw.random() if "log" in setting["distribution"] else draw.uniform(low, high)
+
+
+def found(config: Any, key: str) -> Any:
+    """What stands in a config under a dotted key, which leaves out the init_args of classes."""
+    for part in key.split("."):
+        config = config["init_args"][part] if part not in config else config[part]
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
+def test_a_run_that_wandbs_agent_starts_has_the_values_of_the_sweep(
+    space: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    """By the agent's own functions; it asks a server for the values, which a test has not."""
+    sweep = yaml.safe_load((CONFIGS / "sweeps" / space.name).read_text())
+    values = {key: drawn(setting, random.Random(key)) for key, setting in sweep["parameters"].items()}
+    arguments = create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
+    command = [word for word in create_sweep_command(sweep["command"]) if word not in ("--weights", "FILE")]
+    assert command[0] == sweep["program"] == "vitcli"
+    assert command[-1] == "${args}"
+    words = ["photos" if word == "DIR" else word for word in command[1:-1]]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *arguments["args"], "--print_config"])
+    assert ended.value.code == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert {key: found(config, key) for key in values} == values
 
 
 def test_whole_numbers_stay_whole_in_a_sweep():
