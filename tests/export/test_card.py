@@ -51,6 +51,19 @@ def test_the_scores_of_another_checkpoint_are_not_its_own(trained: Path) -> None
     assert "model-index" not in head_of(text)
 
 
+def test_scores_that_a_threshold_or_a_temperature_changes_are_not_told(trained: Path) -> None:
+    checkpoint = str(trained / "checkpoints" / "best.ckpt")
+    with_threshold, warmer = Subject.open(checkpoint, 1.0, 0.999), Subject.open(checkpoint, 2.0)
+    text = card_of(with_threshold, known_of(with_threshold), Path("m.onnx"), ["a line"], "none", False)
+    assert "Not scored with its threshold" in text
+    for word in ("model-index", "accuracy", "recall", "confidence is off"):
+        assert word not in text
+    text = card_of(warmer, known_of(warmer), Path("m.onnx"), ["a line"], "none", False)
+    assert "| accuracy |" in text
+    for word in ("calibration error", "confidence is off"):
+        assert word not in text
+
+
 def test_names_of_classes_cannot_break_it(trained: Path) -> None:
     subject = Subject.open(str(trained / "checkpoints" / "best.ckpt"))
     hostile = replace(subject, classes=("<script>| a\n# b", "--- 'x': [`"), run=None)

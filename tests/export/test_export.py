@@ -77,10 +77,10 @@ def test_an_onnx_names_no_folder_of_this_machine(exported: Path) -> None:
 def test_a_pt2_and_safetensors_hold_the_same_and_answer_the_same(trained: Path, here: Path) -> None:
     pixels, ours = expected(trained)
     words = ["--temperature", "2.5", "--threshold", "0.4"]
-    for name in ("model.pt2", "model.safetensors"):
-        assert main(["export", str(trained), "--out", name, *words]) == 0
+    for name, typed, asked in (("model.pt2", words, (2.5, 0.4)), ("model.safetensors", [], (1.0, None))):
+        assert main(["export", str(trained), "--out", name, *typed]) == 0
         told = told_in(Path(name))
-        assert (told["temperature"], told["threshold"], told["classes"]) == (2.5, 0.4, ["circle", "square"])
+        assert (told["temperature"], told["threshold"], told["classes"]) == (*asked, ["circle", "square"])
     theirs = torch.export.load("model.pt2").module()(torch.from_numpy(pixels)).numpy()
     softer = ours ** (1 / 2.5)
     assert np.abs(theirs - softer / softer.sum(axis=1, keepdims=True)).max() < 1e-5
@@ -169,7 +169,13 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "temperature": (["RUN", "--out", "m.onnx", "--temperature", "0"], "0 is neither auto nor a number above 0"),
     "threshold": (["RUN", "--out", "m.onnx", "--threshold", "2"], "threshold 2: outside [0, 1]"),
     "share": (["RUN", "--out", "m.onnx", "--max_changed", "2"], "2 is not from 0 to 1"),
-    "images": (["RUN", "--out", "m.onnx", "--images", "nowhere"], "nowhere"),
+    "no share": (["RUN", "--out", "m.onnx", "--max_changed", "half"], "--max_changed: half is not from 0 to 1"),
+    "images": (["RUN", "--out", "m.onnx", "--images", "nowhere"], "--images nowhere: no such"),
+    "threshold of tensors": (
+        ["RUN", "--out", "m.safetensors", "--threshold", "0.4"],
+        "--threshold: m.safetensors holds",
+    ),
+    "temperature of timm": (["RUN", "--to-timm", "m.safetensors", "--temperature", "2"], "--temperature: says nothing"),
     "no classes": (["headless.safetensors", "--out", "m.onnx"], "hold no head, so they know no classes"),
 }
 
@@ -206,9 +212,9 @@ def test_a_missing_extra_is_named(
 
 
 def test_temperature_auto_is_the_one_that_fits_val(trained: Path, here: Path) -> None:
-    assert main(["export", str(trained), "--out", "m.safetensors", "--temperature", "auto"]) == 0
+    assert main(["export", str(trained), "--out", "m.pt2", "--temperature", "auto"]) == 0
     kept = json.loads((trained / "metrics.val.json").read_text(encoding="utf-8"))
-    assert told_in(Path("m.safetensors"))["temperature"] == kept["evaluation"]["calibrated"]["temperature"]
+    assert told_in(Path("m.pt2"))["temperature"] == kept["evaluation"]["calibrated"]["temperature"]
 
 
 def test_to_timm_writes_what_timm_loads_from_its_folder(trained: Path, here: Path) -> None:
@@ -221,6 +227,17 @@ def test_to_timm_writes_what_timm_loads_from_its_folder(trained: Path, here: Pat
     with torch.inference_mode():
         theirs = model(subject.preprocess.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2))).softmax(1).numpy()
     assert np.abs(theirs - ours).max() < 1e-6
+
+
+def test_to_timm_never_leaves_the_config_of_another_net_beside_it(trained: Path, here: Path) -> None:
+    Path("config.json").write_text('{"label_names": ["a", "b"]}')
+    assert main(["export", str(trained), "--to-timm", "model.safetensors"]) == 0
+    assert json.loads(Path("config.json").read_text())["label_names"] == ["circle", "square"]
+    assert Path("config-1.json").read_text() == '{"label_names": ["a", "b"]}'
+    # one that says the same stays alone
+    Path("model.safetensors").unlink()
+    assert main(["export", str(trained), "--to-timm", "model.safetensors"]) == 0
+    assert [path.name for path in sorted(here.glob("config*"))] == ["config-1.json", "config.json"]
 
 
 def test_the_onnx_runs_where_neither_vitcli_nor_torch_is(exported: Path) -> None:

@@ -131,6 +131,21 @@ def test_a_number_of_classes_that_shows_only_when_it_runs_is_refused(tmp_path: P
         opened.probabilities(pixels)
 
 
+def test_memory_that_a_net_cannot_get_is_an_error_of_memory(tmp_path: Path, pixels: Pixels) -> None:
+    greedy = colours()
+    nodes = greedy.graph.node
+    nodes[-1].output[0] = "before"
+    greedy.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2**10]), "times"))
+    # known only when it runs, so that nothing is computed when the file is opened
+    nodes.append(helper.make_node("Shape", ["pixels"], ["shape"]))
+    nodes.append(helper.make_node("Mul", ["shape", "times"], ["terabytes"]))
+    nodes.append(helper.make_node("ConstantOfShape", ["terabytes"], ["zeros"]))
+    nodes.append(helper.make_node("ReduceMax", ["zeros"], ["zero"], keepdims=0))
+    nodes.append(helper.make_node("Add", ["before", "zero"], ["probabilities"]))
+    with pytest.raises(MemoryError, match="ConstantOfShape"):
+        OnnxModel(written(tmp_path / "a.onnx", greedy)).probabilities(pixels)
+
+
 def test_without_onnxruntime_it_is_said_what_to_install(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r'needs onnxruntime, .*; pip install "vitcli\[onnx\]"'):

@@ -100,6 +100,24 @@ def test_what_cannot_be_answered_says_why_and_a_kind_that_browsers_lack_is_answe
     assert page.evaluate("() => document.activeElement.id") == "files"
 
 
+def test_photos_that_are_cleared_while_their_answers_are_awaited_count_no_more(opened: Opened):
+    page, held = opened(), []
+    page.route("**/predict*", lambda route: held.append(route))
+    for name in ("cleared.png", "kept.png"):
+        page.locator("#files").set_input_files([upload(name, picture_bytes())])
+        while len(held) < (1 if name == "cleared.png" else 2):
+            page.wait_for_timeout(20)
+        if name == "cleared.png":
+            page.locator("#clear").press("Enter")
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.locator("#status").text_content() == "0 of 1 answered"
+    held[1].continue_()
+    page.wait_for_selector("#status:has-text('1 of 1 answered')")
+    assert page.locator(".card .name").all_text_contents() == ["kept.png"]
+    assert page.errors == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_in_light_and_dark_and_is_used_by_keyboard(opened: Opened, scheme: str):

@@ -172,6 +172,20 @@ def test_one_connection_asks_again_and_again(served: Served):
     assert len(opened) == 1
 
 
+@pytest.mark.slow
+def test_a_connection_that_asks_again_and_again_outlives_the_time_for_a_header(served: Served):
+    connection = http.client.HTTPConnection("127.0.0.1", served.client.port, timeout=60)
+    connection.connect()
+    opened = connection.sock
+    last = time.monotonic() + 5
+    while time.monotonic() < last:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        time.sleep(0.3)
+    assert connection.sock is opened
+    connection.close()
+
+
 def test_only_this_machine_is_listened_to_unless_a_line_says_otherwise(serve: Serve, served: Served):
     assert "--host" not in served.program.out
     assert served.program.out.startswith("http://127.0.0.1:")

@@ -61,7 +61,7 @@ def card_of(subject: Subject, known: Known, out: Path, checked: list[str], quant
         _what(subject, quantize),
         _classes(subject),
         "\n".join(["## Data", "", *_data(known)]),
-        "\n".join(["## Scores", "", *_scores(known)]),
+        "\n".join(["## Scores", "", *_scores(subject, known)]),
         "\n".join(["## Limits", "", *_limits(subject, known)]),
         "\n".join(["## This file", "", "```text", *map(printable, checked), "```"]),
         f"## How to run it\n\n{running(subject, out, timm)}",
@@ -131,8 +131,11 @@ def _data(known: Known) -> Iterator[str]:
         yield f"\nLeft out, as they cannot be read: {counted(known.left_out, 'image')}."
 
 
-def _scores(known: Known) -> Iterator[str]:
+def _scores(subject: Subject, known: Known) -> Iterator[str]:
     evaluation = known.evaluation
+    if evaluation is None and subject.asked.threshold is not None:
+        yield "Not scored with its threshold: `vitcli test RUN --predictions.threshold P` does, and its report tells."
+        return
     if evaluation is None:
         yield "Not scored: `vitcli test RUN` scores this checkpoint, and another export then says so here."
         return

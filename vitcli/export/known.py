@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from vitcli.about import About
+from vitcli.answers.asked import Asked
 from vitcli.errors import UserError
 from vitcli.evaluate.as_json import from_json
 from vitcli.evaluate.evaluation import Evaluation
@@ -23,7 +24,8 @@ class Known:
 
     Args:
         split: ``test`` or ``val``: what the evaluation is of; empty without one.
-        evaluation: All numbers, of this very checkpoint.
+        evaluation: All numbers, of this very checkpoint, as far as they hold for the export; None with a threshold,
+            as the run was scored without it.
         about: How the training went.
         checked: What ``vitcli check`` found in the images: kind and words of each finding.
         left_out: Images that the training left out.
@@ -41,11 +43,24 @@ def known_of(subject: Subject) -> Known:
     if subject.run is None:
         return Known()
     split, evaluation = _scored(subject)
+    if evaluation is not None:
+        evaluation = _as_asked(evaluation, subject.asked)
     about = About.read(subject.run.about)
     material = _material(subject)
     if material is None:
         return Known(split, evaluation, about)
     return Known(split, evaluation, about, material.checked, len(material.left_out))
+
+
+def _as_asked(evaluation: Evaluation, asked: Asked) -> Evaluation | None:
+    """What of an evaluation, in which the likelier class is predicted at temperature 1, is true as a net is asked."""
+    if asked.threshold is not None:
+        return None
+    if asked.temperature == 1:
+        return evaluation
+    # the order of two classes stays, so that their AUROC does
+    auroc = evaluation.auroc if len(evaluation.classes) == 2 else None
+    return replace(evaluation, auroc=auroc, expected_error=None, calibration=None)
 
 
 def _scored(subject: Subject) -> tuple[str, Evaluation | None]:

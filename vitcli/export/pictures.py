@@ -68,7 +68,11 @@ def find_pictures(subject: Subject, images: str | None = None, most: int = MOST)
     Raises:
         DataError: ``images`` is no folder or archive, or holds no picture.
     """
-    found = _of_val(subject, images, most) or (None if images is None else _of_folder(subject, images, most))
+    try:
+        found = _of_val(subject, images, most) or (None if images is None else _of_folder(subject, images, most))
+    except DataError as error:
+        # whoever opens images knows them by the name that they have in training
+        raise DataError(str(error).replace(f"data.root {images}", f"--images {images}", 1)) from error
     if found is None and images is not None:
         raise DataError(f"--images {images}: holds no picture that can be read; name the folder of the val pictures")
     return found or _drawn(subject.preprocess)

@@ -20,7 +20,8 @@ from vitcli.errors import ExportError
 from vitcli.export.check import Agreement, agreement
 from vitcli.export.pictures import Pictures
 from vitcli.export.subject import KEY, Subject
-from vitcli.machine.atomic import replacing, write_json
+from vitcli.machine.atomic import keep_previous, replacing, write_json
+from vitcli.machine.bounded_json import read_json
 from vitcli.net import VanillaTransformer, ViT
 from vitcli.preprocess import Preprocess
 from vitcli.weights.fetch import built_by_timm
@@ -196,7 +197,8 @@ def to_timm(subject: Subject, out: Path, pictures: Pictures) -> str:
 
     Args:
         subject: What is exported.
-        out: The file; config.json is written if there is none, and timm's own config can say the norms' epsilon.
+        out: The file; config.json is written if timm's own config can say the norms' epsilon, and one that is there
+            already is kept as config-1.json if it says something else.
         pictures: On which both nets are compared.
 
     Returns:
@@ -211,12 +213,23 @@ def to_timm(subject: Subject, out: Path, pictures: Pictures) -> str:
     with replacing(out) as part:
         write_for_timm(made, subject, part)
     config = out.with_name("config.json")
-    if made.norm_eps == NORM_EPS and out.name == FILE and not config.exists():
-        write_json(config, made.config(subject))
+    if made.norm_eps == NORM_EPS and out.name == FILE:
+        told = made.config(subject)
+        if not _says(config, told):
+            # one of another net, of which timm would take the classes and the normalisation
+            keep_previous(config)
+            write_json(config, told)
     return (
         f"compared with timm's own net on {min(COMPARED, len(pictures))} of {pictures.told}: largest logit difference "
         f"{found.difference:.1e} in float64"
     )
+
+
+def _says(config: Path, told: Mapping[str, Any]) -> bool:
+    try:
+        return bool(read_json(config) == json.loads(json.dumps(told)))
+    except (OSError, ValueError):
+        return False
 
 
 def write_for_timm(made: ForTimm, subject: Subject, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Self, final, get_args
 
@@ -16,6 +15,7 @@ from vitcli.preprocess import Interpolation, Preprocess, Resize
 FORMAT = 1
 # a picture of the net's size has at most so many pixels
 MOST_PIXELS = 2**26
+MOST, LEAST_CROP = 1e9, 1e-3
 MOST_CLASSES = 1_000_000
 
 
@@ -96,10 +96,13 @@ def _preprocess(told: Any) -> Preprocess:
     for key, words in (("resize", get_args(Resize)), ("interpolation", get_args(Interpolation))):
         if told[key] not in words:
             raise ValueError(f"preprocess.{key} is none of {', '.join(words)}")
+    crop_fraction = _number(told["crop_fraction"], "crop_fraction")
+    if crop_fraction < LEAST_CROP:
+        raise ValueError(f"preprocess.crop_fraction is below {LEAST_CROP:g}")
     return Preprocess(
         size=(int(size[0]), int(size[1])),
         resize=told["resize"],
-        crop_fraction=_number(told["crop_fraction"], "crop_fraction"),
+        crop_fraction=crop_fraction,
         interpolation=told["interpolation"],
         mean=_three(told["mean"], "mean"),
         std=_three(told["std"], "std"),
@@ -119,8 +122,9 @@ def _numbers(told: Any, name: str, count: int) -> list[float]:
 
 
 def _number(told: Any, name: str) -> float:
-    if type(told) not in (int, float) or not math.isfinite(told):
-        raise ValueError(f"{name} is no number")
+    # no number of such a file is anywhere near it, and beyond it float32 ends
+    if type(told) not in (int, float) or not -MOST < told < MOST:
+        raise ValueError(f"{name} is no number below {MOST:g}")
     return float(told)
 
 

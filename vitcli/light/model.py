@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.answers.asked import Tta
-from vitcli.errors import ConfigError, WeightsError
+from vitcli.errors import NO_MEMORY, ConfigError, WeightsError
 from vitcli.light.contract import Contract
 from vitcli.light.onnx_file import OnnxFile
 
@@ -136,9 +136,11 @@ class OnnxModel:
         try:
             answered: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: pixels})[0]
         except Exception as error:
+            if NO_MEMORY.search(str(error)):
+                # onnxruntime's own kind of error is no RuntimeError
+                raise MemoryError(" ".join(str(error).split())[:200]) from error
             raise WeightsError(
-                f"--model {self.path}: onnxruntime {self.runtime} cannot run it ({_reason(error)}); export it again, "
-                "or lower data.batch_size if it is memory that lacks"
+                f"--model {self.path}: onnxruntime {self.runtime} cannot run it ({_reason(error)}); export it again"
             ) from error
         wanted = len(pixels), len(self.contract.classes)
         if answered.shape != wanted or answered.dtype != np.float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -93,7 +94,13 @@ class Batcher:
         with self._changed:
             self._queue.append(waiting)
             self._changed.notify()
-        return await waiting.answer
+        try:
+            return await waiting.answer
+        except asyncio.CancelledError:
+            with self._changed:
+                # its place is given back, so its pixels may not stay; by identity, as arrays have no equality
+                self._queue = deque(one for one in self._queue if one is not waiting)
+            raise
 
     def close(self) -> None:
         """End the thread, after the batch that it is at."""
@@ -120,7 +127,9 @@ class Batcher:
                 # of this batch alone: those who wait for it are told, and the next one may be better
                 outcome = error
             seconds = perf_counter() - started
-            batch[0].answer.get_loop().call_soon_threadsafe(self._deliver, batch, outcome, seconds)
+            # the loop is closed where the server has ended, as all who waited for these had left
+            with contextlib.suppress(RuntimeError):
+                batch[0].answer.get_loop().call_soon_threadsafe(self._deliver, batch, outcome, seconds)
 
     def _taken(self) -> list[_Waiting]:
         return [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]

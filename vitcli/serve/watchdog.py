@@ -7,7 +7,7 @@ from time import monotonic
 from typing import final
 
 from uvicorn import Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 EVERY_SECONDS = 0.5
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -30,8 +30,8 @@ class Watchdog:
         self._server = server
         self._header_seconds = header_seconds
         self._take_seconds = take_seconds
-        # since when a connection asks nothing, and since when it takes nothing
-        self._idle: dict[H11Protocol, float] = {}
+        # behind which request and since when a connection asks nothing, and since when it takes nothing
+        self._idle: dict[H11Protocol, tuple[RequestResponseCycle | None, float]] = {}
         self._stuck: dict[H11Protocol, float] = {}
 
     async def watch(self) -> None:
@@ -45,12 +45,14 @@ class Watchdog:
         closing = {one for one in known if one.transport.is_closing()}
         idle = {one for one in known if one.cycle is None or one.cycle.response_complete} - closing
         stuck = closing | {one for one in known if one.flow.write_paused}
-        self._idle = {one: self._idle.get(one, now) for one in idle}
+        # one that has asked again in between, and been answered, begins anew
+        before = {one: found for one, found in self._idle.items() if found[0] is one.cycle}
+        self._idle = {one: before.get(one, (one.cycle, now)) for one in idle}
         self._stuck = {one: self._stuck.get(one, now) for one in stuck}
         for one, since in self._stuck.items():
             if now - since > self._take_seconds:
                 one.transport.abort()
-        for one, since in self._idle.items():
+        for one, (_, since) in self._idle.items():
             if now - since > self._header_seconds:
                 if one.cycle is None:
                     one.transport.write(TOO_SLOW)

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.plain_parser import PlainParser
@@ -47,8 +47,10 @@ def _export(words: Sequence[str]) -> int:
         check_format(typed, told.quantize, told.batch)
     elif out.suffix != ".safetensors":
         raise ConfigError(f"--to-timm {typed}: timm's tensors are safetensors; let the name end in .safetensors")
-    elif given := [f"--{name}" for name, usual in UNUSED_BY_TIMM.items() if getattr(told, name) != usual]:
-        raise ConfigError(f"{', '.join(given)}: says nothing of timm's tensors; leave it out with --to-timm")
+    elif given := _given(told, UNUSED_BY_TIMM):
+        raise ConfigError(f"{given}: says nothing of timm's tensors; leave it out with --to-timm")
+    if out.suffix == ".safetensors" and (given := _given(told, UNUSED_BY_TENSORS)):
+        raise ConfigError(f"{given}: {typed} holds tensors, and whoever asks them says so anew; leave it out")
     subject = Subject.open(_file(source, key), told.temperature, told.threshold)
     pictures = find_pictures(subject, told.images)
     timm = told.to_timm is not None
@@ -66,8 +68,9 @@ def _export(words: Sequence[str]) -> int:
     return DONE
 
 
-# options of --out alone, and their defaults
-UNUSED_BY_TIMM = {"quantize": "none", "batch": None, "max_changed": None}
+# options of a graph alone, and of --out alone, and their defaults
+UNUSED_BY_TENSORS = {"temperature": 1.0, "threshold": None}
+UNUSED_BY_TIMM = {"quantize": "none", "batch": None, "max_changed": None} | UNUSED_BY_TENSORS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=at_home)
     parser.add_argument("--max_changed", type=_share)
     return parser
+
+
+def _given(told: argparse.Namespace, unused: dict[str, Any]) -> str:
+    """Which of some options have been typed."""
+    return ", ".join(f"--{name}" for name, usual in unused.items() if getattr(told, name) != usual)
 
 
 def _source(told: argparse.Namespace) -> tuple[str, str]:
@@ -128,7 +136,10 @@ def _temperature(typed: str) -> float | Literal["auto"]:
 
 
 def _share(typed: str) -> float:
-    number = float(typed)
+    try:
+        number = float(typed)
+    except ValueError:
+        number = math.nan
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{typed} is not from 0 to 1")
     return number

@@ -117,7 +117,7 @@ def _with_model(words: Sequence[str]) -> list[str]:
     """The words, in which a model at their front has got its option."""
     front = in_front(words)
     if front and extension(front[0]) == ONNX and not any(option == "model" for option, _ in pairs(words)):
-        return ["--model", *words[:1], *words[1:]] if len(front) == 1 else [*words[1:], "--model", words[0]]
+        return [*front[1:], "--model", front[0], *words[len(front) :]]
     return list(words)
 
 
@@ -178,8 +178,14 @@ def _or_null(typed: str) -> str | None:
 
 
 def _int_or_null(typed: str) -> int | None:
-    return None if typed == "null" else int(typed)
+    try:
+        return None if typed == "null" else int(typed)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{typed} is neither null nor a whole number") from None
 
 
 def _float_or_null(typed: str) -> float | None:
-    return None if typed == "null" else float(typed)
+    try:
+        return None if typed == "null" else float(typed)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{typed} is neither null nor a number") from None

@@ -56,11 +56,20 @@ async function work() {
   running += 1;
   while (waiting.length > 0) {
     const one = waiting.shift();
+    let answer, reason;
     try {
-      show(one, await ask(one.file), await one.picture);
+      answer = await ask(one.file);
     } catch (error) {
-      fail(one, error instanceof TypeError ? "the server cannot be reached" : error.message);
-      blank(one.card, await one.picture);
+      reason = error instanceof TypeError ? "the server cannot be reached" : error.message;
+    }
+    const picture = await one.picture;
+    // cleared meanwhile
+    if (!one.card.isConnected) continue;
+    if (answer) {
+      show(one, answer, picture);
+    } else {
+      fail(one, reason);
+      blank(one.card, picture);
     }
     done += 1;
     say();
