@@ -57,6 +57,8 @@ class Bucket:
         self.root = root
         self.faults = Faults()
         self.has_ranges = True
+        # whether it says of what is not there that it is not allowed, as S3 where nothing may be listed
+        self.hides_missing = False
         self.asked: Counter[str] = Counter()
         self.objects = self.sent_bytes = 0
         # of requests for objects
@@ -106,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         elif (path := folder / key).is_dir() and not is_signed:
             self._page(path)
         elif not path.is_file():
-            self._refuse(404, "NoSuchKey", head)
+            self._refuse(*((403, "AccessDenied") if self.bucket.hides_missing else (404, "NoSuchKey")), head)
         else:
             self._send(path, head)
 

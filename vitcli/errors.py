@@ -42,6 +42,10 @@ class StoreError(DataError):
     """An object store refuses, or has failed after all retries; what was to be read may be sound."""
 
 
+class DeniedError(StoreError):
+    """An object store lets whoever asks read nothing of a name, which it may also say of one that is not there."""
+
+
 class WeightsError(UserError):
     """Tensors or a checkpoint that do not fit."""
 

@@ -64,6 +64,21 @@ def test_ends_are_typed_as_a_command_line_takes_them(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("spec", "low", "high"),
+    [
+        ("0.7, high: 0.9, step: 0.1", 0.7, 0.9),
+        ("0.2, high: 0.3, step: 0.1", 0.2, 0.3),
+        ("0, high: 1, step: 0.3", 0, 0.9),
+    ],
+)
+def test_steps_of_decimals_reach_the_number_that_is_typed(tmp_path: Path, spec: str, low: float, high: float):
+    one = read(tmp_path, f"a: {{low: {spec}}}").settings["a"]
+    assert isinstance(one, Range)
+    assert (one.low, one.high) == (low, high)
+    assert one.holds(high) == high
+
+
+@pytest.mark.parametrize(
     ("one", "value", "held"),
     [
         (Range(1e-4, 1e-2, log=True), 1e-3, 1e-3),
@@ -80,6 +95,8 @@ def test_ends_are_typed_as_a_command_line_takes_them(tmp_path: Path):
         (Choices(("true", "false")), True, "true"),
         (Choices(("none", "trivial")), "none", "none"),
         (Choices(("null", "5")), None, "null"),
+        (Choices(("1", "0.1", "0.01")), 0.1, "0.1"),
+        (Choices(("5", "10")), 0.5, None),
         (Choices(("[0.6, 1.0]", "[0.8, 1.0]")), [0.6, 1.0], "[0.6, 1.0]"),
         (Choices(("VanillaTransformer", "Linformer")), "vitcli.net.Linformer", "Linformer"),
     ],

@@ -91,10 +91,13 @@ class Choices:
     def holds(self, value: object) -> Value | None:
         """The value of a config as one of these; None if it is none."""
         text = _typed(value)
-        # a class goes by its short name
-        return next(
-            (word for word in self.words if word in (text, text.rpartition(".")[2]) or _same(word, value)), None
-        )
+        if text in self.words:
+            return text
+        if isinstance(value, str):
+            # a class goes by its short name
+            short = text.rpartition(".")[2]
+            return short if short in self.words else None
+        return next((word for word in self.words if _same(word, value)), None)
 
     def typed(self, value: Value) -> str:
         """A value as a command line takes it."""
@@ -222,10 +225,12 @@ def _range(where: str, key: str, spec: dict[Any, Any]) -> Range:
         return Range(low, high, log)
     if log:
         raise ConfigError(f"{where}: step {step}: not beside log: true; leave one of them out")
-    if not 0 < step <= high - low:
+    if not 0 < step <= (high - low) * (1 + 1e-9):
         raise ConfigError(f"{where}: step {step}: must be above 0 and at most high - low, {high - low:g}")
     # the last that steps reach
-    last = low + math.floor((high - low) / step + 1e-9) * step
+    count = math.floor((high - low) / step + 1e-9)
+    # not 0.8999999999999999, below which there is no 0.9
+    last = low + count * step if isinstance(low, int) and isinstance(step, int) else float(f"{low + count * step:.12g}")
     return Range(low, last, False, step)
 
 

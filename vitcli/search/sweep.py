@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from vitcli.errors import ConfigError
 from vitcli.machine.atomic import replacing
 from vitcli.names import quoted
 from vitcli.search.rungs import REDUCTION, first_rung
@@ -17,6 +18,8 @@ from vitcli.search.space import Choices, Range, Space
 
 # more values than these are not listed, but drawn from a range
 MOST_LISTED = 32
+# values of a range with a step
+MOST_STEPS = 1000
 
 
 def write_sweep(
@@ -89,10 +92,13 @@ def _listed(one: Range) -> list[float]:
 
     wandb rounds such a range to a number with a point, which a whole number of vitcli's is not.
     """
-    if one.step not in (None, 1):
-        assert one.step is not None
+    if one.step is not None and not (one.is_whole and one.step == 1):
         count = round((one.high - one.low) / one.step) + 1
-        count = min(count, 1000)
+        if count > MOST_STEPS:
+            raise ConfigError(
+                f"--to-wandb: a range from {one} has {count:,} values, and wandb would be given each of them; take a "
+                f"larger step, for at most {MOST_STEPS:,}, or none"
+            )
         return [_plain(one, one.low + number * one.step) for number in range(count)]
     if one.is_whole and one.log:
         count = min(MOST_LISTED, int(one.high - one.low) + 1)

@@ -13,6 +13,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 from tests.conftest import REPOSITORY
 from vitcli.__main__ import main
+from vitcli.errors import ConfigError
 from vitcli.search.space import Choices, Range, read_space
 from vitcli.search.sweep import sweep_yaml
 
@@ -101,6 +102,7 @@ def test_whole_numbers_stay_whole_in_a_sweep():
             "layers": Range(1, 4),
             "lr": Range(1e-4, 1e-2, log=True),
             "share": Range(0.0, 1.0),
+            "stepped": Range(1, 3, step=1.0),
         }
     )
     held = yaml.safe_load(sweep_yaml(space, ["--config", "mine"], "val/loss", lowest=True, epochs=12))
@@ -112,8 +114,17 @@ def test_whole_numbers_stay_whole_in_a_sweep():
     assert parameters["layers"] == {"distribution": "int_uniform", "min": 1, "max": 4}
     assert parameters["lr"] == {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2}
     assert parameters["share"] == {"distribution": "uniform", "min": 0.0, "max": 1.0}
+    assert parameters["stepped"] == {"values": [1.0, 2.0, 3.0]}
     dims = parameters["dim"]["values"]
     assert (dims[0], dims[-1]) == (16, 256)
     assert all(type(dim) is int for dim in dims)
     ratios = [later / earlier for earlier, later in pairwise(dims)]
     assert max(ratios) < 1.2
+
+
+def test_a_sweep_of_too_many_steps_is_refused_and_not_cut():
+    from vitcli.search.space import Space
+
+    space = Space({"lr": Range(0.0, 0.9999, step=0.0001)})
+    with pytest.raises(ConfigError, match=r"--to-wandb: a range from 0 to 0.9999, step 0.0001 has 10,000 values"):
+        sweep_yaml(space, ["--config", "mine"], "val/loss", lowest=True, epochs=12)

@@ -75,6 +75,7 @@ def test_a_setting_that_cannot_be_is_one_line_and_leaves_no_run(
     [
         *("run: runs2", "run: [a]", "checkpoint: null", "predictions: null", "model: {optimizer: null}", "data: [1]"),
         *("model: {net: {backend: null}}", "data: {init_args: [1]}", "trainer: 5", "model: {net: 3}", "trainer: []"),
+        *("probe: [1]", "probe: null"),
     ],
 )
 def test_a_section_that_holds_no_settings_is_one_line(photos: Path, section: str, capsys: pytest.CaptureFixture[str]):

@@ -14,7 +14,7 @@ from vitcli.cli.words import pairs, said_by
 from vitcli.errors import ConfigError
 from vitcli.machine.bounded_yaml import AmbiguousError, UnboundedError, check_yaml, read_yaml
 
-SECTIONS = ("trainer", "model", "data", "run", "checkpoint", "ema", "stop", "distill", "predictions", "report")
+SECTIONS = ("trainer", "model", "data", "run", "checkpoint", "ema", "stop", "probe", "distill", "predictions", "report")
 MODEL_SECTIONS = ("net", "preprocess", "optimizer", "schedule")
 # what may also be the name of a class
 CLASSES = ("data", "model.net.backend")

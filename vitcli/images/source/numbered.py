@@ -55,9 +55,17 @@ def _of_json(held: Any) -> dict[int, str]:
         return {number: _name(name) for number, name in enumerate(held)}
     if not isinstance(held, dict) or not held:
         raise ValueError("neither a list nor an object")
-    if all(WHOLE.fullmatch(key) for key in held):
-        return {int(key): _name(name) for key, name in held.items()}
-    return {int(number): _name(name) for name, number in held.items()}
+    numbers_first = all(WHOLE.fullmatch(key) for key in held)
+    pairs = held.items() if numbers_first else [(number, name) for name, number in held.items()]
+    names: dict[int, str] = {}
+    for told, name in pairs:
+        if type(told) is not int and not (isinstance(told, str) and WHOLE.fullmatch(told)):
+            raise ValueError(f"{told!r} is no whole number")
+        number = int(told)
+        if number in names:
+            raise ValueError(f"number {number} stands there twice")
+        names[number] = _name(name)
+    return names
 
 
 def _name(name: Any) -> str:

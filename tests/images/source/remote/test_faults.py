@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bucket import Bucket
+from tests.images.source.shards.write import samples, write_shard
 from vitcli.errors import DataError, StoreError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.open import open_source
@@ -103,6 +104,16 @@ def test_what_is_not_there_or_not_allowed_is_one_line(remote: Remote, root: str,
         open_source(root, remote=remote)
     assert str(failed.value).startswith(f"data.root {root}: {told}"), failed.value
     assert "\n" not in str(failed.value)
+
+
+def test_a_file_that_need_not_be_there_may_be_denied(bucket: Bucket, remote: Remote) -> None:
+    """As packing.json beside shards: S3 says so of what is not there, where nothing may be listed."""
+    folder = bucket.root / "packs" / "set"
+    folder.mkdir(parents=True)
+    write_shard(folder / "0.tar", samples(3))
+    bucket.hides_missing = True
+    source = open_source("s3://packs/set", remote=remote)
+    assert [entry.path for entry in source.files()[0]] == ["000000.jpg", "000001.jpg", "000002.jpg"]
 
 
 @pytest.mark.usefixtures("photos")

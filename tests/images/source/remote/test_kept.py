@@ -176,3 +176,13 @@ def test_a_part_that_a_killed_process_was_writing_is_swept_away(tmp_path: Path) 
     left.write_bytes(b"half")
     assert cache(tmp_path).put(keys(2)[1], CONTENT)
     assert not left.exists()
+
+
+def test_there_is_room_where_somebody_else_has_emptied_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "ab").mkdir(parents=True)
+    counted = room.Room(tmp_path, "photos", 1000)
+    assert counted.take(900)
+    (tmp_path / "photos" / "ab" / "piece").write_bytes(bytes(900))
+    assert not counted.take(200)
+    (tmp_path / "photos" / "ab" / "piece").unlink()
+    assert counted.take(200)

@@ -90,6 +90,16 @@ def test_headers_that_tell_more_than_they_may_are_refused(tmp_path: Path) -> Non
         found(tmp_path / "1.tar")
 
 
+@pytest.mark.parametrize("kind", [b"g", b"x", b"K", b"L", b"0"])
+def test_a_size_below_zero_is_refused_and_not_gone_back_to_for_ever(tmp_path: Path, kind: bytes) -> None:
+    block = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+    block[124:136], block[156:157], block[148:156] = b"-0000001000\0", kind, b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    (tmp_path / "0.tar").write_bytes(bytes(block) + bytes(1024))
+    with pytest.raises(ValueError, match="a size of -512 bytes"):
+        found(tmp_path / "0.tar")
+
+
 def test_the_contents_of_large_members_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_shard(tmp_path / "0.tar", {f"{number}.jpg": b"x" * 400_000 for number in range(8)})
     read, pread = [], os.pread

@@ -15,7 +15,9 @@ from tests.images.source.shards.write import samples, write_shard
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.index.index import Index
+from vitcli.images.source.entries import Entry
 from vitcli.images.source.open import open_source
+from vitcli.images.source.ranges import FileRanges
 from vitcli.images.source.several import Several
 from vitcli.images.source.shards import index as shards_index
 from vitcli.images.source.shards.index import STEM
@@ -86,6 +88,17 @@ def test_the_index_is_built_once_and_a_shard_that_changed_is_gone_through_again(
     assert sorted(seen) == ["000001.tar", "000003.tar"]
     assert list(source.files()[0].paths) == [f"{n:06d}.jpg" for n in (20, 21, 22, 23, 8, 9, 10, 11, 30)]
     assert source.read("000022.jpg") == samples(1, start=22)["000022.jpg"]
+
+
+def test_shards_whose_store_tells_no_version_are_gone_through_each_time(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = looked_at(monkeypatch)
+    files = sorted(root.glob("*.tar"))
+    entries = [Entry(file.name, file.stat().st_size, version) for file, version in zip(files, (0, 7, 8), strict=True)]
+    for _ in range(2):
+        shards_index.indexed(FileRanges(str(root)), entries, "", tmp_path / "kept")
+    assert sorted(seen) == sorted([*(file.name for file in files), files[0].name])
 
 
 def test_a_picture_in_a_shard_that_changed_has_another_version(root: Path) -> None:

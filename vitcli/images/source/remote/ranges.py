@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, final
 
-from vitcli.errors import DataError, StoreError
+from vitcli.errors import DataError, DeniedError, StoreError
 from vitcli.images.source.braces import spelled_braces
 from vitcli.images.source.entries import Entry
 from vitcli.images.source.ranges import Ranges
@@ -140,7 +140,11 @@ class RemoteRanges(Ranges):
     def beside(self, name: str) -> bytes | None:
         """A small object in the folder of the root."""
         place = self.address.inside(name)
-        found = self.store.facts([place])
+        try:
+            found = self.store.facts([place])
+        except DeniedError:
+            # a store that lists nothing says so of what is not there; if all is denied, the root will tell
+            return None
         if not found or not 0 <= found[0].size <= MOST_BESIDE:
             return None
         return self.store.read(place, 0, found[0].size, found[0].size, name)

@@ -105,8 +105,9 @@ class Room:
                     os.unlink(piece.path)
                     removed += piece.size
             with self._counted() as counted:
+                # others may have removed some, so that there is room although nothing was left to remove
                 counted.bytes = kept - removed
-            return removed > 0
+                return removed > 0 or kept + size <= self.most_bytes
         return False
 
     def _roots(self) -> list[str]:

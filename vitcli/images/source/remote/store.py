@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar, final
 
-from vitcli.errors import StoreError, UserError
+from vitcli.errors import DeniedError, StoreError, UserError
 from vitcli.images.source.remote.address import WEB, Address
 from vitcli.images.source.remote.filesystem import opened
 from vitcli.images.source.remote.options import Remote
@@ -159,7 +159,8 @@ class Store:
                 tried += 1
                 refused += kind is Kind.DENIED
                 if kind in (Kind.MISSING, Kind.NOBODY) or refused > REFUSALS or tried > self.remote.retries:
-                    raise StoreError(told(kind, error, self.address, what)) from error
+                    refusal = DeniedError if kind is Kind.DENIED else StoreError
+                    raise refusal(told(kind, error, self.address, what)) from error
                 if kind is Kind.DENIED:
                     self._opened = os.getpid(), opened(self.address, self.remote, fs)
             self._wait(tried)

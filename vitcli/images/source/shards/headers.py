@@ -100,6 +100,8 @@ def members(window: Window) -> Iterator[Member]:
             raise ValueError("it is empty" if not window.size else "it is truncated: the mark of its end is missing")
         _check(block, place)
         kind, size = block[156:157], _number(block[124:136])
+        if size < 0:
+            raise ValueError(f"a size of {size:,} bytes")
         if kind in b"xgLK":
             if size > MOST_TOLD:
                 raise ValueError(f"a header of {size:,} bytes")
@@ -110,6 +112,8 @@ def members(window: Window) -> Iterator[Member]:
                 told[b"path"] = content.rstrip(b"\0")
         else:
             size = int(told.get(b"size", size))
+            if size < 0:
+                raise ValueError(f"a size of {size:,} bytes")
             name = told.get(b"path") or _name(block)
             what = _kind(kind, name, told)
             if what not in ("file", "other"):

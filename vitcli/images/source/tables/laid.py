@@ -46,12 +46,15 @@ def places_of(table: Table, images: Images, kept: Path) -> tuple[Places, str]:
     if table.is_arrow and table.is_local and (places := in_arrow(table, images)) is not None:
         return places, ""
     known = _file(table, images, kept, ".npz")
-    if (places := _load(known, table.name)) is not None:
+    # without a version it may be another file of the same size
+    is_same = table.entry.version != 0
+    if is_same and (places := _load(known, table.name)) is not None:
         return places, ""
     laid = _file(table, images, kept, ".arrow")
-    if not laid.is_file():
+    if not is_same or not laid.is_file():
         if not table.is_arrow and (places := in_parquet(table, images)) is not None:
-            _save(known, places)
+            if is_same:
+                _save(known, places)
             return places, ""
         _lay(table, images, laid)
         told = f"images of {printable(table.where)} are compressed: laid out once in {laid} ({_mb(laid)})"
@@ -129,6 +132,9 @@ def _sweep(file: Path) -> None:
     """Remove what is kept of another version of the same table."""
     whose = file.name.rpartition("-")[0]
     for old in file.parent.glob(f"{whose}-*"):
+        # that of this version may just have been finished by another process, which reads it
+        if old == file:
+            continue
         with contextlib.suppress(OSError):
             old.unlink()
 
