@@ -7,6 +7,8 @@ import io
 import math
 from pathlib import Path
 
+from vitcli.machine.bounded_json import read_json
+
 
 def scores(metrics: Path, objective: str) -> list[float]:
     """The objective after each validation so far; a row that is still being written is left for the next look.
@@ -35,7 +37,21 @@ def scores(metrics: Path, objective: str) -> list[float]:
     return found
 
 
+def reached(finished: Path, objective: str) -> float | None:
+    """What best.ckpt of a run that has ended reaches; None where its finished.json does not tell.
+
+    Args:
+        finished: A run's finished.json.
+        objective: Name of the metric.
+    """
+    try:
+        best = read_json(finished)["best"][objective]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return float(best) if isinstance(best, int | float) and math.isfinite(best) else None
+
+
 def best_of(values: list[float], *, lowest: bool) -> float | None:
-    """The best of some values, which is what best.ckpt reaches; None if there is no number among them."""
+    """The best of some values; None if there is no number among them."""
     finite = [value for value in values if math.isfinite(value)]
     return (min(finite) if lowest else max(finite)) if finite else None

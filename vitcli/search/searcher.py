@@ -19,7 +19,7 @@ from vitcli.machine.lock import Lock
 from vitcli.machine.signals import SIGNALS, Stopped
 from vitcli.names import counted
 from vitcli.search.folder import Heartbeat, Owners, StudyFolder
-from vitcli.search.progress import best_of, scores
+from vitcli.search.progress import best_of, reached, scores
 from vitcli.search.results import write_results
 from vitcli.search.study import BASELINE, Plan, finished, suggest
 from vitcli.search.training import Training
@@ -166,7 +166,8 @@ class Searcher:
             while True:
                 has_ended = training.ended(POLL_SECONDS)
                 heart.beat()
-                values = scores(run.metrics, self._plan.objective)
+                # a head that was solved for is scored before the first step, and tells nothing of the trial's settings
+                values = scores(run.metrics, self._plan.objective)[1 if self._plan.begins_solved else 0 :]
                 for step, value in enumerate(values[reported:], reported + 1):
                     taken.trial.report(value, step)
                     reported = step
@@ -192,14 +193,17 @@ class Searcher:
 
     def _told_complete(self, trial: optuna.Trial) -> None:
         values = list(self._frozen(trial).intermediate_values.values())
-        best = best_of(values, lowest=self._plan.lowest)
+        # a head that was solved for stays the best until an epoch is better beyond chance
+        best = reached(self._folder.run(trial.number).finished, self._plan.objective)
+        if best is None:
+            best = best_of(values, lowest=self._plan.lowest)
         if best is None:
             self._told_failed(trial, f"no {self._plan.objective} was logged; is there a val split?")
             return
         self._study.tell(trial, best)
         self._tell(
             f"{self._folder.run(trial.number).name}: {self._plan.objective} {best:.4f}, the best of "
-            f"{counted(len(values), 'validation')}"
+            f"{counted(len(values), 'validation')}{' and its head' if self._plan.begins_solved else ''}"
         )
 
     def _told_pruned(self, trial: optuna.Trial, step: int) -> None:

@@ -66,6 +66,11 @@ class Plan:
     minutes: float | None = None
     monitors: bool = False
 
+    @property
+    def begins_solved(self) -> bool:
+        """Whether a trial begins with a head that was solved for, whose score comes before its first validation."""
+        return self.config.get("probe.solve") is True
+
     def settings(self, values: Mapping[str, Value], *, is_shipped: bool) -> list[str]:
         """The words of a trial beside those that all share; the config as it is has none of its own.
 

@@ -170,3 +170,13 @@ def test_trials_that_are_behind_are_pruned_and_keep_their_checkpoint(here: Path,
         assert (folder / "checkpoints/last.ckpt").is_file()
         assert not (folder / "finished.json").exists()
         assert int(row["validations"]) == 3, "half-way"
+
+
+def test_a_trial_that_begins_with_a_solved_head_has_the_score_of_its_best_ckpt(here: Path, programs: Warm):
+    Path("space.yaml").write_text("model.optimizer.lr: {low: 1.0e-2, high: 1.0e-1, log: true}\n")
+    words = [*DATA, *TINY, *CPU, "--trainer.max_epochs=3", "--probe.solve=true", "--study", str(STUDY), "--trials", "1"]
+    program = programs.start("search", "--space", "space.yaml", *words)
+    program.done()
+    (best,) = json.loads((trial(0) / "finished.json").read_text())["best"].values()
+    assert f"done: 3 epochs, 60 steps, best val/accuracy {best:.4f}" in (trial(0) / "output.log").read_text()
+    assert f"trial-000: val/accuracy {best:.4f}, the best of 3 validations and its head" in program.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ class Finished(Exception):  # noqa: N818 -- it is no error
     """There is nothing to do: the run has finished already; the message says so."""
 
 
-def note_finished(run: Run, config: Mapping[str, Any], step: int, epochs: int) -> None:
+def note_finished(run: Run, config: Mapping[str, Any], step: int, epochs: int, best: Mapping[str, float]) -> None:
     """Write that a fit has ended, and all that follows from it.
 
     Args:
@@ -26,8 +27,10 @@ def note_finished(run: Run, config: Mapping[str, Any], step: int, epochs: int) -
         config: The whole config in plain types.
         step: The last optimizer step.
         epochs: Passes over the images.
+        best: The score of best.ckpt by the metric that has chosen it; empty where none has.
     """
-    write_json(run.finished, {"step": step, "epochs": epochs, "asked": _asked(config)})
+    known = {metric: score for metric, score in best.items() if math.isfinite(score)}
+    write_json(run.finished, {"step": step, "epochs": epochs, "best": known, "asked": _asked(config)})
 
 
 def check_unfinished(run: Run, config: Mapping[str, Any], step: int) -> None:

@@ -32,9 +32,7 @@ def trained(trainer: pl.Trainer, run: Run, before: int | None = None) -> list[st
         run: The run.
         before: Step of the run from which fit went on; None for a new run.
     """
-    saver = best_of(trainer)
-    best = saver.best_model_score
-    reached = f", best {saver.monitor} {float(best):.4f}" if best is not None else ""
+    reached = "".join(f", best {metric} {best:.4f}" for metric, best in best_score(trainer).items())
     epochs, steps = counted(trainer.current_epoch, "epoch"), counted(trainer.global_step, "step")
     files = ", ".join(name for name in KEPT if (run.folder / name).is_file())
     lines = [f"done: {epochs}, {steps}{reached}{_why(trainer)}", f"run: {run.folder}{f' ({files})' if files else ''}"]
@@ -57,6 +55,14 @@ def what_next(run: Run) -> list[str]:
 def best_of(trainer: pl.Trainer) -> ModelCheckpoint:
     """What keeps the best checkpoint of a trainer."""
     return next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
+
+
+def best_score(trainer: pl.Trainer) -> dict[str, float]:
+    """What best.ckpt reaches by the metric that has chosen it; empty where none has."""
+    saver = best_of(trainer)
+    if saver.monitor is None or saver.best_model_score is None:
+        return {}
+    return {saver.monitor: float(saver.best_model_score)}
 
 
 def _why(trainer: pl.Trainer) -> str:
