@@ -4,6 +4,7 @@
       ConfigError       a setting contradicts another, or names nothing
       DataError         a folder or an image is not what the config says
         StoreError      an object store that refuses, or that has failed after all retries
+          DeniedError   one that lets whoever asks read nothing of a name
       WeightsError      tensors or a checkpoint that do not fit
         NoHeadError     tensors without a head, from which a training can start all the same
       DivergedError     a training whose numbers are nan or inf

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from tests.serve.loop import finished
 from vitcli.images.decode.pixels import Rgb
 from vitcli.preprocess import Preprocess
 from vitcli.serve.batching import Batcher
@@ -61,7 +62,7 @@ def test_the_pixels_of_a_client_that_has_left_are_let_go_while_the_net_is_busy()
             with pytest.raises(RuntimeError, match="nobody"):
                 await one
 
-    asyncio.run(leave())
+    finished(leave())
     batcher.close()
 
 
@@ -76,7 +77,7 @@ def test_the_net_may_come_to_its_end_after_the_loop_of_the_server():
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 
-    asyncio.run(leave())
+    finished(leave())
     net.let_go.set()
     batcher.close()
     assert not batcher.is_alive

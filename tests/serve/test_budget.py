@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
 import numpy as np
 
+from tests.serve.loop import finished
 from vitcli.serve.budget import Budget
-
-Result = TypeVar("Result")
-
-
-def finished(task: Coroutine[Any, Any, Result]) -> Result:
-    """What a task returns, run in a thread of its own: the browser of other tests has a loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, task).result()
 
 
 def test_what_is_held_never_exceeds_the_sum_and_all_have_their_turn():
