@@ -21,8 +21,8 @@ import re
 ALLOCATED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ [KMGTPE]iB)")
 NO_MEMORY = re.compile(
     r"can't allocate memory|out of memory|not enough memory|unable to allocate|cannot allocate memory"
-    r"|failed to allocate memory"
-    r"|insufficient shared memory|bad_alloc|bad allocation|can't start new thread|killed by signal: (Killed|Bus error)",
+    r"|failed to allocate memory|insufficient shared memory|bad_alloc|bad allocation|can't start new thread"
+    r"|killed by signal: (Killed|Bus error)",
     re.IGNORECASE,
 )
 

@@ -14,7 +14,7 @@ import pytest
 from tests.serve.loop import finished
 from vitcli.images.decode.pixels import Rgb
 from vitcli.preprocess import Preprocess
-from vitcli.serve.batching import Batcher
+from vitcli.serve.batching import Answered, Batcher
 from vitcli.serve.engine import Engine, Map
 from vitcli.serve.metrics import Metrics
 from vitcli.table.row import Row
@@ -40,13 +40,19 @@ def pixels() -> Rgb:
     return np.zeros((3, 8, 8), dtype=np.uint8)
 
 
+async def asked(batcher: Batcher, net: Busy) -> asyncio.Task[Answered]:
+    """The first image, once the net is at it."""
+    task = asyncio.create_task(batcher.ask(pixels(), False))
+    assert await asyncio.to_thread(net.begun.wait, 60)
+    return task
+
+
 def test_the_pixels_of_a_client_that_has_left_are_let_go_while_the_net_is_busy():
     net = Busy()
     batcher = Batcher(net, 1, 8, Metrics())
 
     async def leave() -> None:
-        first = asyncio.create_task(batcher.ask(pixels(), False))
-        assert await asyncio.to_thread(net.begun.wait, 60)
+        first = await asked(batcher, net)
         held = pixels()
         known = weakref.ref(held)
         leaving, staying = (asyncio.create_task(batcher.ask(each, False)) for each in (held, pixels()))
@@ -72,10 +78,9 @@ def test_the_net_may_come_to_its_end_after_the_loop_of_the_server():
     batcher = Batcher(net, 1, 8, Metrics())
 
     async def leave() -> None:
-        asked = asyncio.create_task(batcher.ask(pixels(), False))
-        assert await asyncio.to_thread(net.begun.wait, 60)
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+        leaving = await asked(batcher, net)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
 
     finished(leave())
     net.let_go.set()

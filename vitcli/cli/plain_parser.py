@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import NoReturn, final
 
 from vitcli.errors import ConfigError
@@ -15,3 +16,11 @@ class PlainParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise it, with where to read on."""
         raise ConfigError(f"{message.removeprefix('argument ')}; see {self.prog} -h")
+
+
+def number(typed: str) -> float:
+    """A number as it was typed; nan for what is none, which no range holds, so that the range can be told."""
+    try:
+        return float(typed)
+    except ValueError:
+        return math.nan

@@ -138,7 +138,7 @@ class OnnxModel:
         except Exception as error:
             if NO_MEMORY.search(str(error)):
                 # onnxruntime's own kind of error is no RuntimeError
-                raise MemoryError(" ".join(str(error).split())[:200]) from error
+                raise MemoryError(_reason(error)) from error
             raise WeightsError(
                 f"--model {self.path}: onnxruntime {self.runtime} cannot run it ({_reason(error)}); export it again"
             ) from error

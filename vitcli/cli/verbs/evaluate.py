@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vitcli.cli.exit import DONE, ended
-from vitcli.cli.plain_parser import PlainParser
+from vitcli.cli.plain_parser import PlainParser, number
 from vitcli.errors import ConfigError
 from vitcli.evaluate.as_json import plain, to_json
 from vitcli.evaluate.binary import WISHED, Costs
@@ -110,17 +110,17 @@ def _place(option: str, typed: str | None) -> Path | None:
 
 
 def _share(typed: str) -> float:
-    number = float(typed)
-    if not 0 < number <= 1:
+    found = number(typed)
+    if not 0 < found <= 1:
         raise argparse.ArgumentTypeError(f"{typed} is not above 0 and at most 1")
-    return number
+    return found
 
 
 def _positive(typed: str) -> float:
-    number = float(typed)
-    if not 0 < number < math.inf:
+    found = number(typed)
+    if not 0 < found < math.inf:
         raise argparse.ArgumentTypeError(f"{typed} is not above 0")
-    return number
+    return found
 
 
 def _columns(typed: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vitcli.cli.exit import DONE, ended
-from vitcli.cli.plain_parser import PlainParser
+from vitcli.cli.plain_parser import PlainParser, number
 from vitcli.errors import ConfigError
 from vitcli.names import at_home, printable, quoted
 
@@ -126,23 +126,17 @@ def _batch(typed: str) -> int | None:
 def _temperature(typed: str) -> float | Literal["auto"]:
     if typed == "auto":
         return "auto"
-    try:
-        number = float(typed)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
+    found = number(typed)
+    if not 0 < found < math.inf:
         raise argparse.ArgumentTypeError(f"{typed} is neither auto nor a number above 0")
-    return number
+    return found
 
 
 def _share(typed: str) -> float:
-    try:
-        number = float(typed)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 1:
+    found = number(typed)
+    if not 0 <= found <= 1:
         raise argparse.ArgumentTypeError(f"{typed} is not from 0 to 1")
-    return number
+    return found
 
 
 def _place(option: str, typed: str) -> Path:

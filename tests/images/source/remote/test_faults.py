@@ -107,7 +107,7 @@ def test_what_is_not_there_or_not_allowed_is_one_line(remote: Remote, root: str,
 
 
 def test_a_file_that_need_not_be_there_may_be_denied(bucket: Bucket, remote: Remote) -> None:
-    """As packing.json beside shards: S3 says so of what is not there, where nothing may be listed."""
+    """As vitcli-pack.json beside shards: S3 says so of what is not there, where nothing may be listed."""
     folder = bucket.root / "packs" / "set"
     folder.mkdir(parents=True)
     write_shard(folder / "0.tar", samples(3))

@@ -99,9 +99,7 @@ def members(window: Window) -> Iterator[Member]:
         if len(block) < BLOCK:
             raise ValueError("it is empty" if not window.size else "it is truncated: the mark of its end is missing")
         _check(block, place)
-        kind, size = block[156:157], _number(block[124:136])
-        if size < 0:
-            raise ValueError(f"a size of {size:,} bytes")
+        kind, size = block[156:157], _size(_number(block[124:136]))
         if kind in b"xgLK":
             if size > MOST_TOLD:
                 raise ValueError(f"a header of {size:,} bytes")
@@ -111,9 +109,7 @@ def members(window: Window) -> Iterator[Member]:
             elif kind == b"L":
                 told[b"path"] = content.rstrip(b"\0")
         else:
-            size = int(told.get(b"size", size))
-            if size < 0:
-                raise ValueError(f"a size of {size:,} bytes")
+            size = _size(int(told.get(b"size", size)))
             name = told.get(b"path") or _name(block)
             what = _kind(kind, name, told)
             if what not in ("file", "other"):
@@ -141,6 +137,13 @@ def _check(block: bytes, place: int) -> None:
         signed = unsigned - 256 * sum(byte > 127 for byte in (*block[:148], *block[156:]))
         if said not in (unsigned, signed):
             raise ValueError("it is no tar" if not place else f"a damaged header at byte {place:,}")
+
+
+def _size(told: int) -> int:
+    # one below zero would lead back to what has been read
+    if told < 0:
+        raise ValueError(f"a size of {told:,} bytes")
+    return told
 
 
 def _number(field: bytes) -> int:

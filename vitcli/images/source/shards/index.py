@@ -35,20 +35,19 @@ def indexed(ranges: Ranges, entries: Sequence[Entry], field: str, kept: Path | N
         DataError: As ``look`` raises it.
     """
     files = _files(ranges, field, kept)
-    now = set(map(tuple, entries))
+    # one without a version may be another one of the same size, as all tars are multiples of 10,240 bytes
+    now = {tuple(entry) for entry in entries if entry.version}
     loaded = [table for file in files if (table := Table.load(file, field)) is not None]
     # beside the shards there may be an old one, in a folder that cannot be written to
     known = max(loaded, key=lambda table: len(now.intersection(shard[:3] for shard in table.shards)), default=None)
-    # one without a version may be another one of the same size, as all tars are multiples of 10,240 bytes
-    telling = {tuple(entry) for entry in entries if entry.version}
     if (
         known is not None
-        and len(telling) == len(now)
         and [shard[:3] for shard in known.shards] == list(map(tuple, entries))
+        and all(entry.version for entry in entries)
     ):
         return known
     tables = known.apart() if known is not None else {}
-    still = {name: table for name, table in tables.items() if table.shards[0][:3] in telling}
+    still = {name: table for name, table in tables.items() if table.shards[0][:3] in now}
     missing = [entry for entry in entries if entry.path not in still]
     try:
         _look_at(missing, ranges, field, still)
