@@ -140,6 +140,19 @@ def test_hostile_names_and_zips_have_safe_files_and_nothing_is_overwritten(
     assert first == {file: file.read_bytes() for file in (copied / "explain").iterdir()}
 
 
+def test_pictures_behind_links_have_maps_by_the_option_that_the_refusal_names(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+):
+    Path("links").mkdir()
+    photo(1).save("one.png")
+    Path("links/one.png").symlink_to("../one.png")
+    words = [str(copied), "links", "--out", "out", "--device", "cpu"]
+    assert "1 link; set data.follow_links true, or" in mistake(capsys, *words)
+    assert main(["explain", *words, "--data.follow_links", "true"]) == 0
+    assert [(row["path"], row["status"]) for row in rows("out")] == [("one.png", "ok")]
+    assert "--data.follow_links: yes is neither true nor false" in mistake(capsys, *words, "--data.follow_links", "yes")
+
+
 def test_more_than_half_without_a_map_is_the_code_3(copied: Path):
     Path("bad.png").write_bytes(b"bad")
     assert main(["explain", str(copied), "bad.png", "--out", "out"]) == 3

@@ -24,3 +24,14 @@ def number(typed: str) -> float:
         return float(typed)
     except ValueError:
         return math.nan
+
+
+def truth(typed: str) -> bool:
+    """Whether a word is true, or is false, as in a config.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    if typed.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{typed} is neither true nor false")
+    return typed.lower() == "true"

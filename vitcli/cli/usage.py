@@ -245,7 +245,18 @@ VERBS = {
     "explain": Verb(
         "vitcli.cli.verbs.explain",
         "show where in pictures the answers of a net come from",
-        ("--ckpt_path", "--data.root", "--out", "--methods", "--class", "--layers", "--most", "--check", "--device"),
+        (
+            "--ckpt_path",
+            "--data.root",
+            "--data.follow_links",
+            "--out",
+            "--methods",
+            "--class",
+            "--layers",
+            "--most",
+            "--check",
+            "--device",
+        ),
         (
             "vitcli explain runs/photos holiday/",
             "vitcli explain runs/photos holiday/*.jpg --methods all --class cat --layers",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcli.cli.exit import DONE, FINDINGS, ended
-from vitcli.cli.plain_parser import PlainParser
+from vitcli.cli.plain_parser import PlainParser, truth
 from vitcli.errors import ConfigError
 from vitcli.names import at_home, counted, first_of, printable
 
@@ -54,7 +54,7 @@ def _explain(words: Sequence[str]) -> int:
     methods = _methods(told.methods)
     if told.check and (told.layers or told.label != PREDICTED):
         raise ConfigError(f"--check: has no use for {'--layers' if told.layers else '--class'}; leave it out")
-    listed, notices = _listed(roots)
+    listed, notices = _listed(roots, told.follow_links)
     chosen = _spread(listed, told.most)
     predictor = Predictor(run, device=told.device)
     label = _label(told.label, predictor.classes)
@@ -124,12 +124,12 @@ def _methods(typed: str | None) -> tuple[str, ...]:
     return names
 
 
-def _listed(roots: Sequence[str]) -> tuple[list[Handed], list[str]]:
+def _listed(roots: Sequence[str], follow_links: bool) -> tuple[list[Handed], list[str]]:
     """Every image that is meant, named as predict names it, and what is to be told of them."""
     from vitcli.images.index.handed import Handed
     from vitcli.images.index.unlabelled import Unlabelled
 
-    files = Unlabelled(roots)
+    files = Unlabelled(roots, follow_links)
     source, index = files.found()
     return [Handed(path, path, source) for path in index.paths.take(index.order)], files.notices
 
@@ -173,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="*", metavar="RUN IMAGES")
     parser.add_argument("--ckpt_path")
     parser.add_argument("--data.root", dest="root", nargs="+", action="extend")
+    parser.add_argument("--data.follow_links", dest="follow_links", type=truth, default=False)
     parser.add_argument("--out")
     parser.add_argument("--methods")
     parser.add_argument("--class", dest="label", default=PREDICTED)

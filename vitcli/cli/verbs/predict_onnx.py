@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vitcli.cli.exit import DONE, FINDINGS, ended
-from vitcli.cli.plain_parser import PlainParser
+from vitcli.cli.plain_parser import PlainParser, truth
 from vitcli.cli.words import in_front, pairs
 from vitcli.errors import ConfigError
 from vitcli.machine.blas import one_thread
@@ -147,13 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--data.batch_size", dest="batch_size", type=int, default=64)
     data.add_argument("--data.num_workers", dest="num_workers", type=int, default=0)
     data.add_argument("--data.max_pixels", dest="max_pixels", type=int, default=100_000_000)
-    data.add_argument("--data.follow_links", dest="follow_links", type=_truth, default=False)
+    data.add_argument("--data.follow_links", dest="follow_links", type=truth, default=False)
     data.add_argument("--data.quarantine", dest="quarantine", type=_or_null)
     parser.add_argument("--run.name", dest="run_name")
     parser.add_argument("--run.dir", dest="run_dir", default=RunOptions().dir)
     table = parser.add_argument_group()
     table.add_argument("--predictions.path", dest="path", type=_or_null)
-    table.add_argument("--predictions.escape_formulas", dest="escape_formulas", type=_truth, default=False)
+    table.add_argument("--predictions.escape_formulas", dest="escape_formulas", type=truth, default=False)
     table.add_argument(
         "--predictions.probabilities", dest="probabilities", choices=["auto", "all", "top"], default="auto"
     )
@@ -165,12 +165,6 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--predictions.sort_by", dest="sort_by", choices=["link", "copy"])
     table.add_argument("--predictions.unsure_below", dest="unsure_below", type=_float_or_null)
     return parser
-
-
-def _truth(typed: str) -> bool:
-    if typed.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{typed} is neither true nor false")
-    return typed.lower() == "true"
 
 
 def _or_null(typed: str) -> str | None:

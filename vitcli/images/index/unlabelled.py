@@ -102,8 +102,10 @@ class Unlabelled:
         source, index = self.listed()
         if not len(index):
             links = index.left_out["link"]
-            only = f"no files in it, but {links} links; set data.follow_links true, or" if links else "no files in it;"
-            raise DataError(f"data.root {self.root}: {only} name a folder of pictures, an image or a list")
+            only = f", but {counted(links, 'link')}; set data.follow_links true, or" if links else ";"
+            raise DataError(
+                f"data.root {self.root}: no files in it{only} name a folder of pictures, an image or a list"
+            )
         return source, index
 
     def _say(self, left_out: Counter[str]) -> None:
