@@ -64,14 +64,17 @@ def test_its_steps_are_those_of_torchs_muon_and_adamw():
                 parameter.copy_(ours.get_parameter(name).flatten(1))
         backward(ours, seed)
         backward(theirs, seed)
+        generator = torch.Generator().manual_seed(seed)
         for name, parameter in flat.items():
-            parameter.grad = theirs.get_parameter(name).grad.flatten(1)  # type: ignore[union-attr]
+            # not the net's own: some have a singular value that is rounding alone, and grows 480-fold
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+            ours.get_parameter(name).grad = parameter.grad.view_as(ours.get_parameter(name)).clone()
         optimizer.step()
         adamw.step()
         muon.step()
         for name, parameter in ours.named_parameters():
             same = flat[name].view_as(parameter) if name in chosen else theirs.get_parameter(name)
-            # the products are bfloat16's: of an update of 0.2 * 0.01 * sqrt(side), a hundredth
+            # torch's products are bfloat16's, on any processor: of an update of 0.2 * 0.01 * sqrt(side), 2 to 7 %
             torch.testing.assert_close(parameter, same, rtol=1e-5, atol=3e-4 if name in chosen else 1e-7)
     assert all(not torch.equal(begun[name], parameter) for name, parameter in ours.named_parameters())
 
