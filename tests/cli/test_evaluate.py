@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -251,6 +255,49 @@ def test_names_that_a_terminal_would_act_upon_are_printed_escaped(here: Path, ca
     assert "a\\x1b[31m as b\\nc (1)" in told
 
 
+def test_earlier_scores_and_lists_are_replaced(here: Path, capsys: pytest.CaptureFixture[str]):
+    write(here / "t.csv", rows(), ("cat", "dog"))
+    words = ["t.csv", "--out", "scores.json", "--quarantine", "list.txt"]
+    first = printed(words, capsys)
+    assert printed(words, capsys) == first
+    (here / "list.txt").write_text("")
+    assert printed(words, capsys) == first
+
+
+def test_a_threshold_is_told_in_all_its_digits(here: Path, capsys: pytest.CaptureFixture[str]):
+    highest = "".join(f"{i},b,{p!r},{1 - p!r}\n" for i, p in enumerate([4e-5, 3e-5, 2e-5]))
+    (here / "t.csv").write_text(f"path,label,prob_a,prob_b\n{highest}x,a,0.00005,0.99995\ny,a,0.9,0.1\n")
+    told = printed(["t.csv", "--costs", "fp=1,fn=0"], capsys)
+    assert re.search(r"^0\.99996 +best F1", told, re.MULTILINE)
+    assert re.search(r"^above 1 +lowest cost \(fp=1, fn=0\)", told, re.MULTILINE)
+    assert main(["report", "t.csv", "--out", "page"]) == 0
+    assert '<td class="number">0.99996</td>' in (here / "page" / "report.html").read_text()
+
+
+def test_classes_that_differ_in_spelling_alone_are_warned_of(here: Path, capsys: pytest.CaptureFixture[str]):
+    for first, second in (("01", "1"), ("1.0", "1"), ("caf\u00e9", "cafe\u0301"), (" cat", "Cat")):
+        (here / "t.csv").write_text(f"path,label,predicted\n1,{first},{second}\n2,{first},{second}\n", encoding="utf-8")
+        told = printed(["t.csv"], capsys)
+        assert "warning: classes " in told
+        assert "spell them alike" in told
+    (here / "t.csv").write_text("path,label,predicted\n1,nan,dog\n2,inf,dog\n")
+    assert "warning" not in printed(["t.csv"], capsys)
+
+
+def test_rows_of_json_need_not_have_all_columns_not_even_the_first(here: Path, capsys: pytest.CaptureFixture[str]):
+    told = [json.loads(line) for line in write(here / "t.jsonl", rows(), ("cat", "dog")).read_text().splitlines()]
+    whole = printed(["t.jsonl"], capsys)
+    failed = {"path": "first", "label": "cat", "status": "error", "error": "broken"}
+    unlabelled = {key: value for key, value in told[0].items() if key != "label"} | {"path": "second"}
+    lines = [json.dumps(row) for row in (failed, unlabelled, *told)]
+    (here / "t.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    found = printed(["t.jsonl"], capsys)
+    assert "without a label: 1 image" in found
+    assert [line for line in found.splitlines() if "AUROC" in line] == [
+        line for line in whole.splitlines() if "AUROC" in line
+    ]
+
+
 MISTAKES = {
     "nothing": ([], ["TABLE"]),
     "missing": (["nowhere.csv"], ["nowhere.csv", "no such"]),
@@ -282,6 +329,22 @@ MISTAKES = {
     "one against two": (["t.csv", "two.csv", "--compare", "t.csv"], ["--compare t.csv"]),
     "overlap": (["t.csv", "four.csv"], ["t.csv and four.csv share 4 of their 5 and 4 images"]),
     "option": (["t.csv", "--classes", "3"], ["--classes", "vitcli evaluate -h"]),
+    "a table as the list": (["t.csv", "--quarantine", "t.csv"], ["--quarantine t.csv: is there, and is none"]),
+    "other numbers as scores": (["t.csv", "--out", "mine.json"], ["--out mine.json: is there, and is none"]),
+    "out where nothing can be": (["t.csv", "--out", "/proc/1/x.json"], ["--out /proc/1/x.json"]),
+    "other labels": (
+        ["two.csv", "swapped.csv"],
+        ["two.csv and swapped.csv have other labels for 2 images, such as dog/0.jpg"],
+    ),
+    "a cost twice": (["two.csv", "--costs", "fp=1,fn=2,fp=3"], ["--costs fp=1,fn=2,fp=3"]),
+    "a column twice": (["t.csv", "--columns", "label=a,label=b"], ["label is both a and b"]),
+    "small temperature": (["two.csv", "--temperature", "1e-310"], ["--temperature", "1e-310"]),
+    "split of a table": (["runs/bare/predictions.val.csv", "--split", "test"], ["--split test", "is the table of val"]),
+    "per cent": (["percent.csv"], ["percent.csv: probability 10 of 1", "divide per cent by 100"]),
+    "per cent in words": (["signs.csv"], ["signs.csv: column prob_a holds '90%', which is no number"]),
+    "lists in JSON lines": (["nested.jsonl"], ["nested.jsonl", "column confidence holds [0.9, 0.1]"]),
+    "lists in Parquet": (["nested.parquet"], ["nested.parquet: cannot be read as .parquet"]),
+    "no line break at the end": (["open.csv"], ["open.csv: has no line break at its end"]),
 }
 
 
@@ -302,6 +365,17 @@ def test_each_mistake_is_one_line(here: Path, kind: str, capsys: pytest.CaptureF
     (here / "nan.csv").write_text(text.replace(",0.7,0.2,", ",nan,0.2,"))
     (here / "sums.csv").write_text(text.replace(",0.7,0.2,", ",0.7,0.9,"))
     (here / "cut.csv").write_text(text[:-30])
+    (here / "mine.json").write_text("[1]")
+    first, second = (replace(row, label={"cat": "dog", "dog": "cat"}[row.label]) for row in rows()[:2])
+    write(here / "swapped.csv", [first, second, *rows()[2:]], ("cat", "dog"))
+    write(
+        here / "runs" / "bare" / "predictions.val.csv", rows(), ("cat", "dog")
+    ) if kind == "split of a table" else None
+    (here / "percent.csv").write_text("label,prob_a,prob_b\na,90,10\nb,20,80\n")
+    (here / "signs.csv").write_text("label,prob_a,prob_b\na,90%,10%\nb,20%,80%\n")
+    (here / "nested.jsonl").write_text('{"path":"1","label":"a","predicted":"a","confidence":[0.9,0.1]}\n')
+    pq.write_table(pa.table({"label": [["a"], ["b"]], "predicted": ["a", "b"]}), here / "nested.parquet")
+    (here / "open.csv").write_text(text[:-1])
     table = write(here / "cut.parquet", FIVE)
     table.write_bytes(table.read_bytes()[:-9])
     words, named = MISTAKES[kind]

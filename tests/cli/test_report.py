@@ -73,12 +73,32 @@ def test_a_comparison_puts_tables_side_by_side_with_the_paired_test(here: Path):
     assert "Right only in" in said
 
 
+def test_other_peoples_pages_and_charts_are_not_replaced_and_a_refusal_leaves_no_folder(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    write_table(here / "t.csv", ("cat", "dog"), FIVE)
+    (here / "mine").mkdir()
+    (here / "mine" / "report.html").write_text("<h1>mine</h1>")
+    (here / "charts" / "report").mkdir(parents=True)
+    (here / "charts" / "report" / "roc.png").write_bytes(b"mine")
+    assert "--out mine: its report.html is none that" in mistake(capsys, "t.csv", "--out", "mine")
+    assert "--out charts: its report/ would receive charts" in mistake(capsys, "t.csv", "--out", "charts")
+    assert main(["report", "t.csv", "--out", "new"]) == 0
+    assert main(["report", "t.csv", "--out", "new"]) == 0
+    assert "--images nope: no such folder" in mistake(capsys, "t.csv", "--images", "nope", "--out", "nothing")
+    write_table(here / "other.csv", ("cat", "dog"), [("cat/1.png", "dog", (0.9, 0.1)), *FIVE[1:]])
+    assert "other.csv and t.csv have different labels" in mistake(
+        capsys, "t.csv", "--compare", "other.csv", "--out", "nothing"
+    )
+    assert not (here / "nothing").exists()
+
+
 def test_mistakes_are_one_line_each(here: Path, capsys: pytest.CaptureFixture[str]):
     assert "RUN|TABLE; see vitcli report -h" in mistake(capsys)
     assert "nowhere: no such run or table" in mistake(capsys, "nowhere")
     assert "--colour" in mistake(capsys, "nowhere", "--colour", "green")
     assert "--split: invalid choice: 'train'" in mistake(capsys, "nowhere", "--split", "train")
-    assert "--columns label: is no pair" in mistake(capsys, "nowhere", "--columns", "label")
+    assert "--columns label: 'label' names no column" in mistake(capsys, "nowhere", "--columns", "label")
     Path("folder").mkdir()
     assert "folder: is no run" in mistake(capsys, "folder")
     Path("folder/config.yaml").write_text("trainer: {}\n")

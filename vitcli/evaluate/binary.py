@@ -137,7 +137,7 @@ def binary(
 def _advice(
     cuts: Cuts, costs: Costs | None, precisions: Sequence[float], recalls: Sequence[float]
 ) -> Iterator[Threshold]:
-    # argmax of two probabilities
+    # argmax of two probabilities, but for a tie, in which a threshold takes the second class
     half = int(np.searchsorted(-cuts.threshold, -0.5, side="right")) - 1
     yield _described(cuts, half, "the likelier class", costs, 0.5)
     if not cuts.positives or not cuts.negatives:

@@ -100,7 +100,7 @@ class Threshold:
 
     Args:
         goal: What it is best for, such as ``best F1`` or ``precision >= 0.95``.
-        threshold: In [0, 1]: positive where the probability is at least this.
+        threshold: In [0, 1]: positive where the probability is at least this; above 1 where none shall be.
         precision: Reached on this table; None where nothing is predicted positive.
         recall: Reached on this table.
         f1: Reached on this table.
@@ -123,6 +123,11 @@ class Threshold:
     true_negatives: int
     false_negatives: int
     cost: float | None
+
+    @property
+    def told(self) -> str:
+        """The threshold in all its digits, so that whoever types it gets these numbers."""
+        return "above 1" if self.threshold > 1 else f"{self.threshold:.16g}"
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from vitcli.evaluate.compare import Comparison
@@ -42,6 +43,27 @@ def _counts(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.trained_on:
         images = counted(evaluation.trained_on, "image")
         yield f"warning: the net was trained on {images} of these; the numbers flatter it"
+    yield from _spellings(evaluation)
+
+
+def _spellings(evaluation: Evaluation) -> Iterator[str]:
+    """Classes that are probably one, which another program has written otherwise; their images count as wrong."""
+    groups: dict[object, list[str]] = {}
+    for name in evaluation.classes:
+        groups.setdefault(_spoken(name), []).append(name)
+    for alike in groups.values():
+        if len(alike) > 1:
+            yield f"warning: classes {' and '.join(map(repr, alike))} are told apart; if they are one, spell them alike"
+            return
+
+
+def _spoken(name: str) -> object:
+    """A name without what programs write differently: case, spaces at its ends, forms of a letter or of a number."""
+    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    try:
+        return float(plain)
+    except ValueError:
+        return plain
 
 
 def _headlines(evaluation: Evaluation) -> Iterator[str]:
@@ -113,7 +135,8 @@ def _thresholds(evaluation: Evaluation) -> Iterator[str]:
     advice = evaluation.binary.advice
     costs = any(threshold.cost is not None for threshold in advice)
     title = f"{_short(evaluation.binary.positive)} if its probability is at least"
-    width = max(len(title), *(len(threshold.goal) + 9 for threshold in advice)) + 2
+    first = max(8, *(len(threshold.told) for threshold in advice)) + 1
+    width = max(len(title), *(len(threshold.goal) + first for threshold in advice)) + 2
     yield (
         f"{title:<{width}}{'precision':>9}{'recall':>8}{'F1':>7}{'right':>9}{'false alarms':>14}{'missed':>8}"
         + ("    cost an image" if costs else "")
@@ -121,7 +144,7 @@ def _thresholds(evaluation: Evaluation) -> Iterator[str]:
     for threshold in advice:
         right = threshold.true_positives + threshold.true_negatives
         precision = "-" if threshold.precision is None else f"{threshold.precision:.3f}"
-        what = f"{threshold.threshold:<9.7g}{threshold.goal}"
+        what = f"{threshold.told:<{first}}{threshold.goal}"
         yield (
             f"{what:<{width}}{precision:>9}{threshold.recall:>8.3f}{threshold.f1:>7.3f}{right:>9,}"
             f"{threshold.false_positives:>14,}{threshold.false_negatives:>8,}"

@@ -6,6 +6,7 @@ pyarrow reads CSV and Parquet some ten times as fast as rows of Python, and is i
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 READ = (*DELIMITERS, ".jsonl", ".parquet")
 # rows of JSON lines that are Python objects at a time
 CHUNK = 10_000
+# pyarrow of a cell, with the number of its column
+NO_NUMBER = re.compile(r"In CSV column #(\d+): CSV conversion error to double: invalid value (.*)")
 
 
 @final
@@ -69,8 +72,8 @@ def load_columns(file: Path, choose: Choice) -> Loaded:
         return read(file, choose)
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    except (OSError, ValueError, csv.Error) as error:
-        # errors of pyarrow are of these kinds
+    except (OSError, ValueError, NotImplementedError, csv.Error) as error:
+        # errors of pyarrow are of these kinds; the last but one is a column of lists that ought to be of numbers
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{file}: cannot be read as {ending}, or is cut off ({reason}); write it again") from error
 
@@ -91,18 +94,26 @@ def _csv(file: Path, choose: Choice) -> Loaded:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         names = next(csv.reader(short_lines(lines), delimiter=delimiter), [])
     wanted = _wanted(names, choose)
-    table = arrow.read_csv(
-        file,
-        # a row must fit into a block, and a row of a thousand classes is some 10 kB
-        read_options=arrow.ReadOptions(block_size=1 << 24, column_names=names, skip_rows_after_names=1),
-        parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(
-            include_columns=list(wanted),
-            column_types={name: float64() if kind == "numbers" else string() for name, kind in wanted.items()},
-            null_values=[""],
-            strings_can_be_null=False,
-        ),
+    converted = arrow.ConvertOptions(
+        include_columns=list(wanted),
+        column_types={name: float64() if kind == "numbers" else string() for name, kind in wanted.items()},
+        null_values=[""],
+        strings_can_be_null=False,
     )
+    try:
+        table = arrow.read_csv(
+            file,
+            # a row must fit into a block, and a row of a thousand classes is some 10 kB
+            read_options=arrow.ReadOptions(block_size=1 << 24, column_names=names, skip_rows_after_names=1),
+            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=converted,
+        )
+    except ValueError as error:
+        if (found := NO_NUMBER.search(str(error))) is None:
+            raise
+        raise DataError(
+            f"{file}: column {names[int(found[1])]} holds {found[2]}, which is no number; correct it"
+        ) from error
     return _from_arrow(names, wanted, table)
 
 
@@ -131,11 +142,11 @@ def _from_arrow(names: Sequence[str], wanted: Mapping[str, Kind], table: Any) ->
 
 def _json_lines(file: Path, choose: Choice) -> Loaded:
     with file.open(encoding="utf-8-sig", newline="\n") as lines:
-        wanted: Mapping[str, Kind] = {}
-        names: Sequence[str] = ()
+        wanted: dict[str, Kind] = {}
+        names: dict[str, None] = {}
         chunks: dict[str, list[Any]] = {}
-        row: dict[str, Any] = {}
         held: list[dict[str, Any]] = []
+        kept = 0
         for number, line in enumerate(short_lines(lines), 1):
             if not line.strip():
                 continue
@@ -145,15 +156,12 @@ def _json_lines(file: Path, choose: Choice) -> Loaded:
                 raise ValueError(f"line {number}: {error}") from error
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is no object")
-            if not names:
-                names = tuple(row)
-                wanted = _wanted(names, choose)
-                chunks = {name: [] for name in wanted}
             held.append(row)
             if len(held) == CHUNK:
-                _keep(held, wanted, chunks)
-                held = []
-        _keep(held, wanted, chunks)
+                _keep(held, kept, names, wanted, chunks, choose)
+                kept, held = kept + len(held), []
+        if held:
+            _keep(held, kept, names, wanted, chunks, choose)
     loaded = Loaded(tuple(names))
     for name, kind in wanted.items():
         if kind == "numbers":
@@ -163,9 +171,25 @@ def _json_lines(file: Path, choose: Choice) -> Loaded:
     return loaded
 
 
-def _keep(rows: list[dict[str, Any]], wanted: Mapping[str, Kind], chunks: dict[str, list[Any]]) -> None:
+def _keep(
+    rows: list[dict[str, Any]],
+    kept: int,
+    names: dict[str, None],
+    wanted: dict[str, Kind],
+    chunks: dict[str, list[Any]],
+    choose: Choice,
+) -> None:
+    """Put rows behind those that are kept already; a row need not have all columns, not even the first one."""
+    new = {name: None for row in rows for name in row if name not in names}
+    if new:
+        names |= new
+        wanted |= choose(tuple(names))
+        for name in wanted.keys() - chunks.keys():
+            chunks[name] = [""] * kept if wanted[name] == "words" else [np.full(kept, np.nan)]
     for name, kind in wanted.items():
         cells = [row.get(name) for row in rows]
+        if nested := next((cell for cell in cells if isinstance(cell, list | dict)), None):
+            raise ValueError(f"column {name} holds {str(nested)[:40]}, and not a word or a number")
         if kind == "words":
             chunks[name] += [cell if isinstance(cell, str) else "" if cell is None else str(cell) for cell in cells]
             continue

@@ -51,6 +51,10 @@ def find_origin(typed: str, split: str | None = None) -> Origin:
             raise DataError(f"{typed}: no such run or table; name the folder of a run, or a table of predictions")
         run = Run(path.parent) if is_run(path.parent) else None
         named = [known for known in SPLITS if path.name.startswith(f"predictions.{known}.")] if run else []
+        if named and split and split != named[0]:
+            raise DataError(
+                f"--split {split}: {typed} is the table of {named[0]}; leave it out, or name the run's folder"
+            )
         return Origin(path, named[0] if named else "", run)
     run = Run(path)
     for wanted in (split,) if split else SPLITS:

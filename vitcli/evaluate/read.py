@@ -24,6 +24,7 @@ NUMBERS = ("confidence", "width", "height", "label_probability", "label_rank")
 ROLES = (*WORDS, "confidence", "prob", "width", "height")
 # by these a table is one of vitcli's
 OWN = frozenset(("path", "label", "predicted", "confidence", "status"))
+LONGEST_SIDE = 10**9
 NO_REASON = "the table has no prediction for it"
 
 
@@ -75,7 +76,9 @@ def read_scored(file: Path, columns: Mapping[str, str] | None = None, classes: S
     if confidence is None:
         confidence = nan if matrix is None else matrix[np.arange(count), np.maximum(predicted, 0)]
     is_wide = "label_probability" in numbers and "label_rank" in numbers
-    sides = [np.nan_to_num(numbers.get(names[side], nan)).astype(np.int64) for side in ("width", "height")]
+    # of another tool's table they may be anything
+    found_sides = (np.nan_to_num(numbers.get(names[side], nan)) for side in ("width", "height"))
+    sides = [np.clip(side, 0, LONGEST_SIDE).astype(np.int64) for side in found_sides]
     reasons = words.get("error") or [""] * count
     return look_at(
         file,
@@ -127,7 +130,10 @@ def _words(file: Path, found: Loaded, names: Mapping[str, str]) -> dict[str, lis
     with file.open("rb") as opened:
         opened.seek(-1, 2)
         if opened.read() != b"\n":
-            raise DataError(f"{file}: is cut off in its last row; predict again")
+            raise DataError(
+                f"{file}: has no line break at its end, as if its last row were cut off; predict again, or add one if "
+                "that row is whole"
+            )
     return {role: [_unescaped(cell) if cell[:1] == "'" else cell for cell in cells] for role, cells in words.items()}
 
 

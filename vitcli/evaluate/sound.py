@@ -29,6 +29,10 @@ def look_at(file: Path, scored: Scored) -> Scored:
         DataError: A probability is no number or not in [0, 1], or a row of them does not sum to one.
     """
     is_predicted = scored.predicted >= 0
+    if scored.probabilities is not None:
+        # before the confidence, which may have been taken from them
+        for extreme in (scored.probabilities.min(axis=1), scored.probabilities.max(axis=1)):
+            _in_range(file, scored, "probability", extreme, is_predicted)
     if not np.isnan(scored.confidence[is_predicted]).all():
         _in_range(file, scored, "confidence", scored.confidence, is_predicted)
     if scored.label_probability is not None:
@@ -44,8 +48,6 @@ def look_at(file: Path, scored: Scored) -> Scored:
 def _rescaled(
     file: Path, scored: Scored, matrix: NDArray[np.float64], is_predicted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    _in_range(file, scored, "probability", matrix.min(axis=1), is_predicted)
-    _in_range(file, scored, "probability", matrix.max(axis=1), is_predicted)
     sums = matrix.sum(axis=1)
     off = np.where(is_predicted, np.abs(sums - 1), 0)
     if (off > ROUNDED).any():
@@ -64,9 +66,14 @@ def _in_range(file: Path, scored: Scored, what: str, values: NDArray[np.float64]
     wrong = known & ~((values >= -1e-6) & (values <= 1 + 1e-6))
     if wrong.any():
         first = int(wrong.argmax())
+        remedy = (
+            "divide per cent by 100"
+            if 1 < values[first] <= 100
+            else "correct it, or take the image for unreadable (status error)"
+        )
         raise DataError(
             f"{file}: {what} {values[first]:.4g} of {scored.paths[first]} is not in [0, 1] "
-            f"({int(wrong.sum()):,} such rows); correct it, or take the image for unreadable (status error)"
+            f"({int(wrong.sum()):,} such rows); {remedy}"
         )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitcli.errors import DataError
 from vitcli.evaluate.scored import Scored
-from vitcli.names import first_of, natural_order
+from vitcli.names import counted, first_of, natural_order
 
 Kind = Literal["one", "folds", "seeds"]
 # fields of Scored with an entry a row
@@ -49,7 +49,8 @@ def together(tables: Sequence[Scored], names: Sequence[str]) -> Together:
         names: Theirs, for messages.
 
     Raises:
-        DataError: Their classes differ, or some images are in several of them and some are not.
+        DataError: Their classes differ, some images are in several of them and some are not, or the same images have
+            other labels.
     """
     part = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     if len(tables) == 1:
@@ -57,6 +58,8 @@ def together(tables: Sequence[Scored], names: Sequence[str]) -> Together:
     kind = _kind(tables, names)
     classes = _classes(tables, names)
     same = [with_classes(table, classes) for table in tables]
+    if kind == "seeds":
+        _check_labels(same, names)
     return Together(_joined(same, classes), part, kind, len(tables))
 
 
@@ -110,6 +113,19 @@ def _kind(tables: Sequence[Scored], names: Sequence[str]) -> Kind:
         f"{len(sets[first]):,} and {len(sets[second]):,} images; tables are taken together if they share none (folds) "
         "or all (seeds)"
     )
+
+
+def _check_labels(tables: Sequence[Scored], names: Sequence[str]) -> None:
+    """Nets on the same images are scored by the same labels, or one of the tables is of something else."""
+    first = dict(zip(tables[0].paths, tables[0].labels.tolist(), strict=True))
+    for table, name in zip(tables[1:], names[1:], strict=True):
+        pairs = zip(table.paths, table.labels.tolist(), strict=True)
+        apart = [path for path, label in pairs if label >= 0 <= first[path] and label != first[path]]
+        if apart:
+            raise DataError(
+                f"{names[0]} and {name} have other labels for {counted(len(apart), 'image')}, such as {apart[0]}; "
+                "take tables together that are of the same images and labels"
+            )
 
 
 def _classes(tables: Sequence[Scored], names: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any, final
 import yaml
 
 from vitcli.about import About
+from vitcli.errors import DataError, UserError
 from vitcli.evaluate.origin import VERBS, Origin, trained_on
 from vitcli.evaluate.scored import Scored
 from vitcli.machine.bounded_json import read_json
@@ -90,7 +91,7 @@ def gather(origin: Origin, scored: Scored, *, images: str | None = None) -> Mate
     Raises:
         DataError: ``images`` is no folder or archive.
     """
-    opens = lying_in(images) if images is not None else None
+    opens = _named(images) if images is not None else None
     run = origin.run
     if run is None:
         return Material(origin, scored, opens=opens or beside(origin.table))
@@ -116,6 +117,13 @@ def gather(origin: Origin, scored: Scored, *, images: str | None = None) -> Mate
         samples=run.samples if run.samples.is_file() else None,
         opens=opens,
     )
+
+
+def _named(images: str) -> Open:
+    try:
+        return lying_in(images)
+    except UserError as error:
+        raise DataError(f"--images {str(error).removeprefix('data.root ')}") from error
 
 
 def read_config(file: Path) -> tuple[Mapping[str, Any], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,9 @@ PAGE = "report.html"
 FOLDER = "report"
 # with their pages a megabyte; more would make it slow to write, to send and to open
 THUMBNAILS = 240
+# in the head of each page
+GENERATOR = b'<meta name="generator" content="vitcli">'
+HEAD = 4096
 
 
 def write_report(
@@ -85,17 +89,41 @@ def write_report(
     if compare and evaluation is None:
         raise DataError(f"--compare {compare[0]}: {origin.table} has no labels, so that nobody knows which is right")
     others = [_other(name, split or origin.split or None, columns) for name in compare]
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: the folder cannot be made ({error.strerror}); name another") from error
     charts = Charts(out / FOLDER)
-    with house_style():
-        view = _view(material, evaluation, others, charts, explains)
+    try:
+        with house_style():
+            view = _view(material, evaluation, others, charts, explains)
+    except DataError:
+        # tables that cannot be compared
+        if is_new:
+            with suppress(OSError):
+                out.rmdir()
+        raise
     page = render(view, charts.css)
     with replacing(out / PAGE) as part:
         part.write_text(page, encoding="utf-8", errors="backslashreplace")
     return out / PAGE
+
+
+def check_out(out: Path) -> None:
+    """Check that a folder holds no page and no charts but those of an earlier report.
+
+    Args:
+        out: As it was typed for ``--out``.
+
+    Raises:
+        ConfigError: It holds others.
+    """
+    page, charts = out / PAGE, out / FOLDER
+    if page.exists() and not (page.is_file() and GENERATOR in page.read_bytes()[:HEAD]):
+        raise ConfigError(f"--out {out}: its {PAGE} is none that vitcli report wrote; name another folder")
+    if not page.exists() and charts.exists() and not (charts.is_dir() and not any(charts.iterdir())):
+        raise ConfigError(f"--out {out}: its {FOLDER}/ would receive charts, and is not empty; name another folder")
 
 
 def evaluated(material: Material) -> Evaluation:

@@ -165,6 +165,13 @@ def test_everything_that_was_planted_is_found_and_nothing_is_touched(clean: Path
     assert b"\ntrain/dog/\xff\xfe.jpg\t" in listed
 
 
+def test_a_file_that_is_no_list_is_not_replaced_by_one(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.txt").write_text("notes\n")
+    assert main(["check", str(clean), "--quarantine", "mine.txt"]) == 2
+    assert "--quarantine mine.txt: is there, and is none" in capsys.readouterr().err
+    assert Path("mine.txt").read_text() == "notes\n"
+
+
 def test_fit_leaves_out_what_check_put_into_quarantine(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (clean / "val" / "cat" / "leak.jpg").write_bytes((clean / "train" / "cat" / "1.jpg").read_bytes())
     assert main(["check", "photos", "--quarantine", "bad.txt"]) == 3

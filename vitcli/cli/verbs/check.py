@@ -12,6 +12,7 @@ import vitcli
 from vitcli.cli.exit import DONE, FINDINGS, ended
 from vitcli.cli.idle import refuse_unused
 from vitcli.cli.parser_errors import known
+from vitcli.cli.place import place_of_quarantine
 from vitcli.cli.verbs.layout import parsed
 from vitcli.data import ImageData, UnlabelledData
 from vitcli.data.layouts.labelled import LabelledFiles
@@ -50,7 +51,7 @@ def _check(words: Sequence[str]) -> int:
     if not isinstance(data, LabelledFiles | UnlabelledData):
         raise ConfigError(f"--data {type(data).__name__}: there are no files to look at")
     root = data.root
-    quarantine = at_home(config.quarantine) if config.quarantine else None
+    quarantine = place_of_quarantine(config.quarantine)
     name = (Path(root).stem or "here") if is_url(root) or Path(root).exists() else "several"
     out = Path(at_home(config.out)) if config.out else Path(RunOptions().dir) / f"check-{name}"
     white = config.model.preprocess.white
@@ -68,7 +69,7 @@ def _check(words: Sequence[str]) -> int:
     if isinstance(data, LabelledFiles) and _write_sheet(data, out / "samples.png"):
         written.append(out / "samples.png")
     if quarantine:
-        write_quarantine(quarantine, health.quarantine)
+        write_quarantine(str(quarantine), health.quarantine)
     lines = [*_told(root, health), f"check: {', '.join(map(str, written))}"]
     if quarantine:
         lines.append(f"quarantine: {quarantine} ({counted(len(health.quarantine), 'image')}), for --data.quarantine")

@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from vitcli.cli.columns import columns_of
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.place import is_scores, place, place_of_quarantine
 from vitcli.cli.plain_parser import PlainParser, number
 from vitcli.errors import ConfigError
 from vitcli.evaluate.as_json import plain, to_json
@@ -24,6 +26,8 @@ from vitcli.evaluate.temperature import temperature_of
 from vitcli.evaluate.together import together
 from vitcli.machine.atomic import write_json
 from vitcli.names import at_home, counted, printable
+
+MOST_TEMPERATURE = 1e4
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -44,10 +48,10 @@ def _evaluate(words: Sequence[str]) -> int:
         told = _parser().parse_args(list(words))
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from error
-    columns = _columns(told.columns)
-    out, quarantine = _place("--out", told.out), _place("--quarantine", told.quarantine)
-    if out is not None and out.suffix != ".json":
-        raise ConfigError(f"--out {out}: the numbers are written as JSON; let the name end in .json")
+    columns = columns_of(told.columns)
+    if told.out and not told.out.endswith(".json"):
+        raise ConfigError(f"--out {told.out}: the numbers are written as JSON; let the name end in .json")
+    out, quarantine = place("--out", told.out, is_scores), place_of_quarantine(told.quarantine)
     if told.compare and len(told.tables) > 1:
         raise ConfigError(f"--compare {told.compare}: one table is compared with another; name one before it")
     origins = [find_origin(at_home(typed), told.split) for typed in told.tables]
@@ -98,17 +102,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _place(option: str, typed: str | None) -> Path | None:
-    """Where a file is to be written, which is looked at before the work."""
-    if not typed:
-        return None
-    path = Path(at_home(typed))
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not parent.is_dir():
-        raise ConfigError(f"{option} {typed}: {path if path.is_dir() else parent} is in the way; name another file")
-    return path
-
-
 def _share(typed: str) -> float:
     found = number(typed)
     if not 0 < found <= 1:
@@ -118,28 +111,17 @@ def _share(typed: str) -> float:
 
 def _positive(typed: str) -> float:
     found = number(typed)
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(f"{typed} is not above 0")
+    if not 1 / MOST_TEMPERATURE <= found <= MOST_TEMPERATURE:
+        raise argparse.ArgumentTypeError(f"{typed} is not between {1 / MOST_TEMPERATURE:g} and {MOST_TEMPERATURE:g}")
     return found
-
-
-def _columns(typed: Sequence[str]) -> dict[str, str]:
-    """``label=y,predicted=p`` as a dictionary; the option may stand several times."""
-    pairs = [pair.partition("=") for words in typed for pair in words.split(",")]
-    if wrong := [key for key, equals, name in pairs if not equals or not key or not name]:
-        raise ConfigError(f"--columns {','.join(typed)}: {wrong[0]!r} names no column; say label=NAME,predicted=NAME")
-    return {key.strip(): name for key, _, name in pairs}
 
 
 def _costs(typed: str | None) -> Costs | None:
     if typed is None:
         return None
-    told = dict(pair.partition("=")[::2] for pair in typed.split(","))
-    try:
-        costs = {key: float(cost) for key, cost in told.items()}
-    except ValueError:
-        costs = {}
-    if costs.keys() != {"fp", "fn"} or not all(0 <= cost < math.inf for cost in costs.values()):
+    told = [pair.partition("=")[::2] for pair in typed.split(",")]
+    costs = {key.strip(): number(cost) for key, cost in told}
+    if len(told) != 2 or costs.keys() != {"fp", "fn"} or not all(0 <= cost < math.inf for cost in costs.values()):
         raise ConfigError(f"--costs {typed}: is not understood; say what each mistake costs, as in fp=1,fn=5")
     return Costs(costs["fp"], costs["fn"])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitcli.cli.columns import columns_of
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError
@@ -32,16 +33,18 @@ def run(verb: str, words: Sequence[str]) -> int:
 
 def _report(words: Sequence[str]) -> int:
     told = _parser().parse_args(list(words))
-    columns = dict(_column(pair) for typed in told.columns or () for pair in typed.split(","))
+    columns = columns_of(told.columns or ())
     # here, because matplotlib takes its time, and a mistake in the words is told at once
     from vitcli.evaluate.origin import find_origin
-    from vitcli.report.write import write_report
+    from vitcli.report.write import check_out, write_report
 
     origin = find_origin(at_home(told.source), told.split)
     # a folder of its own keeps clear of what else lies beside a table
     own = origin.table.with_name(f"{origin.table.stem}-report")
     folder = origin.run.folder if origin.run is not None and origin.split else own
     out = Path(at_home(told.out)) if told.out else folder
+    if told.out:
+        check_out(out)
     maps = _maps(origin) if told.explain else None
     page = write_report(
         origin.run,
@@ -77,10 +80,3 @@ def _maps(origin: Origin) -> ReportMaps:
     from vitcli.cli.report_maps import ReportMaps
 
     return ReportMaps.of_run(origin.run, origin.split)
-
-
-def _column(pair: str) -> tuple[str, str]:
-    role, equals, name = pair.partition("=")
-    if not equals or not role or not name:
-        raise ConfigError(f"--columns {pair}: is no pair; say for example --columns label=y,predicted=p")
-    return role, name

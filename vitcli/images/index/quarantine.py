@@ -35,6 +35,15 @@ def read_quarantine(file: str) -> frozenset[str]:
     return frozenset(_from_word(line.partition("\t")[0]) for line in lines if line and not line.startswith("#"))
 
 
+def is_quarantine(file: Path) -> bool:
+    """Whether a file is such a list, by its first line, or is empty."""
+    try:
+        with file.open("rb") as opened:
+            return opened.readline(len(HEADING) + 1) in (f"{HEADING}\n".encode(), b"")
+    except OSError:
+        return False
+
+
 def write_quarantine(file: str, reasons: Mapping[str, str]) -> None:
     """Write a list, in place of an earlier one.
 
