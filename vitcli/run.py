@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
 
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.names import at_home
 
 # beside the runs: the indexes of image folders, and decoded copies
 CACHE = ".cache"
@@ -56,6 +58,13 @@ class RunOptions:
             )
         if not self.save_minutes >= 0:
             raise ConfigError(f"run.save_minutes {self.save_minutes}: below 0; give minutes, or 0 for none")
+        if self.spare_dir is not None:
+            folder = Path(at_home(self.spare_dir)).absolute()
+            there = next(one for one in (folder, *folder.parents) if one.exists())
+            if not there.is_dir():
+                raise ConfigError(f"run.spare_dir {self.spare_dir}: {there} is no folder; name another")
+            if not os.access(there, os.W_OK):
+                raise ConfigError(f"run.spare_dir {self.spare_dir}: no permission to write into {there}; name another")
         if self.keep < 0:
             raise ConfigError(f"run.keep {self.keep}: below 0; give a number of older checkpoints, or 0 for none")
 

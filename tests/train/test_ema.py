@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, WeightAveraging
 from torch import Tensor, nn
 
 from tests.conftest import CPU, TINY
@@ -247,10 +247,17 @@ class Subclass(EMAWeightAveraging):
 
 @pytest.mark.parametrize("callback", [EMAWeightAveraging(), Subclass(), WeightAveraging()])
 def test_an_average_of_lightnings_is_refused(callback: WeightAveraging) -> None:
-    trainer = SimpleNamespace(use_distributed_sampler=False, max_epochs=1, max_steps=-1, callbacks=[callback])
+    trainer = SimpleNamespace(
+        use_distributed_sampler=False,
+        max_epochs=1,
+        max_steps=-1,
+        max_time=None,
+        accumulate_grad_batches=1,
+        callbacks=[callback],
+    )
     told = rf"^trainer\.callbacks {type(callback).__name__}: .*; say --ema\.decay 0\.999 instead$"
     with pytest.raises(ConfigError, match=told):
-        trainer_settings(trainer, Half(), "runs", [])  # type: ignore[arg-type]
+        trainer_settings(trainer, Half(), "runs", [], ModelCheckpoint())  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("photos")

@@ -25,6 +25,23 @@ def test_a_run_of_two_seconds_ends_at_the_lowest_rate(photos: Path, capsys: pyte
     assert rates[-1] < 0.1 * max(rates)
 
 
+def test_a_run_whose_time_is_up_names_the_time_as_what_to_raise(photos: Path, capsys: pytest.CaptureFixture[str]):
+    words = [*FIT, "--trainer.max_epochs", "100000", "--run.resume", "auto"]
+    assert main([*words, "--trainer.max_time", "00:00:00:01"]) == 0
+    assert main([*words, "--trainer.max_time", "00:00:00:01"]) == 0
+    assert "for more, raise trainer.max_epochs or trainer.max_time; next: " in capsys.readouterr().out
+    assert main(["fit", "--ckpt_path", "runs/photos"]) == 0
+    told = capsys.readouterr().out
+    assert "nothing was trained: the run had used up its trainer.max_time; for more, vitcli fit --ckpt_path " in told
+    assert "runs/photos --trainer.max_time 00:00:00:02\n" in told
+
+
+def test_fewer_epochs_than_are_trained_already_are_refused(photos: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([*FIT, "--trainer.max_epochs", "2"]) == 0
+    assert main(["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "1"]) == 2
+    assert "trainer.max_epochs 1: the run has trained 2 already; say more, or leave it out\n" in capsys.readouterr().err
+
+
 def test_a_run_that_nothing_ends_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]):
     assert main([*FIT, "--trainer.max_epochs", "-1"]) == 2
     assert "trainer.max_epochs -1" in capsys.readouterr().err

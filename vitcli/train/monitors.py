@@ -64,6 +64,11 @@ class Monitors(Callback):
                 key = "checkpoint.monitor"
             elif isinstance(callback, Stop):
                 key = "stop.monitor"
+                if not validates and monitor in metric_names(len(pl_module.classes), "val"):
+                    raise ConfigError(
+                        f"stop.patience {callback.options.patience}: waits for {monitor}, and there is no validation; "
+                        "validate, or say --stop.monitor train/loss"
+                    )
             else:
                 key = f"trainer.callbacks {type(callback).__name__}.monitor"
             check_monitor(key, monitor, [*names, "train/lr"])

@@ -39,8 +39,8 @@ class AdamW:
             weight_decay.
 
     Raises:
-        ConfigError: A learning rate that is not above 0, a negative decay, a beta outside [0, 1), a layer decay
-            outside (0, 1], an unknown word for the matrices.
+        ConfigError: A learning rate that is not above 0, a negative decay or eps, infinite ones, a beta outside [0, 1),
+            a layer decay outside (0, 1], an unknown word for the matrices.
     """
 
     lr: float | Literal["auto"] = 1e-3
@@ -51,10 +51,14 @@ class AdamW:
     matrices: Matrices = "adamw"
 
     def __post_init__(self) -> None:
-        if self.lr != "auto" and not self.lr > 0:
+        if self.lr != "auto" and not 0 < self.lr < math.inf:
             raise ConfigError(f"model.optimizer.lr {self.lr}: a learning rate must be above 0, e.g. 0.001")
-        if self.weight_decay < 0:
-            raise ConfigError(f"model.optimizer.weight_decay {self.weight_decay}: cannot be negative; 0 is none")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(
+                f"model.optimizer.weight_decay {self.weight_decay}: must be a number from 0 up; 0 is none"
+            )
+        if not 0 <= self.eps < math.inf:
+            raise ConfigError(f"model.optimizer.eps {self.eps}: must be a small number above 0, e.g. 1e-8")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"model.optimizer.betas {self.betas}: both must lie in [0, 1), e.g. 0.9 and 0.999")
         if not 0 < self.layer_decay <= 1:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from jsonargparse import Namespace
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from tests.cli.options.parsers import classes_of, options_of, parser_of
 from tests.conftest import CPU
@@ -89,7 +90,7 @@ def test_what_a_run_cannot_do_without_is_refused_whatever_the_verb(option: str) 
     config = parser.get_defaults().trainer
     config[name] = value == "true"
     with pytest.raises(ConfigError, match=rf"^trainer\.{name} {value}: .*leave it out|set checkpoint.save_top_k 0"):
-        trainer_settings(config, torch.nn.Linear(1, 1), "runs", [])
+        trainer_settings(config, torch.nn.Linear(1, 1), "runs", [], ModelCheckpoint())
 
 
 @pytest.mark.usefixtures("photos")

@@ -54,6 +54,22 @@ def test_a_resume_by_another_spelling_keeps_the_best(first_is_best: Path, spelt:
     assert best_step(first_is_best) == 3
 
 
+def test_a_best_that_is_gone_is_told_and_chosen_anew(first_is_best: Path, capsys: pytest.CaptureFixture[str]):
+    (first_is_best / "checkpoints" / "best.ckpt").unlink()
+    go_on(str(first_is_best))
+    assert "runs/photos/checkpoints/best.ckpt: is gone; what is best is chosen anew" in capsys.readouterr().err
+    # of the two epochs that were left, the first
+    assert best_step(first_is_best) == 9
+
+
+def test_a_checkpoint_callback_of_lightnings_beside_it_does_not_take_its_place_in_the_summary(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["fit", "--data.root", str(photos), "--trainer.max_epochs", "1", *TINY, *CPU]
+    assert main([*words, "--trainer.callbacks", "ModelCheckpoint"]) == 0
+    assert ", best val/accuracy " in capsys.readouterr().out
+
+
 def test_a_resume_of_a_run_that_was_renamed_keeps_the_best(first_is_best: Path):
     renamed = shutil.move(first_is_best, "runs/renamed")
     go_on(renamed)

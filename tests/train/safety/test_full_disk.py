@@ -118,6 +118,28 @@ def test_what_is_never_written_goes_into_the_spare_folder(blocked: Path, tmp_pat
             assert step_of(where / "checkpoints" / "last.ckpt") == 3
 
 
+def test_a_spare_folder_may_lie_at_home(blocked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    files = CheckpointFiles(spare=Spare("~/spare", Run(blocked)))
+    files.save_checkpoint(content(3), blocked / "checkpoints" / "last.ckpt")
+    files.teardown()
+    where = tmp_path / "spare" / "run"
+    assert files.mistake is not None
+    assert files.mistake.endswith(f"go on there: vitcli fit --ckpt_path {where}")
+    assert step_of(where / "checkpoints" / "last.ckpt") == 3
+
+
+def test_what_neither_folder_takes_is_told_once(blocked: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    files = CheckpointFiles(spare=Spare(str(tmp_path / "file"), Run(blocked)))
+    for name in ("last.ckpt", "best.ckpt"):
+        files.save_checkpoint(content(3), blocked / "checkpoints" / name)
+    files.teardown()
+    assert files.mistake is not None
+    assert files.mistake.count(f", and nothing into {tmp_path / 'file'}: ") == 1
+    assert "run.dir" not in files.mistake
+
+
 @pytest.mark.slow
 def test_files_that_may_not_grow_end_a_run_with_2_and_no_sooner(photos: Path, programs: Warm):
     # of a net so large that its checkpoint is the largest file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -24,6 +24,8 @@ from vitcli.run import RunOptions, default_name, find, resolve_checkpoint, run_o
 LINKED = {"preprocess": "model.preprocess", "classes": "model.classes", "seed": "seed_everything"}
 EVALUATING = ("validate", "test", "predict")
 LONGEST_NUMBER = 10
+# numpy takes no larger one
+LARGEST_SEED = 2**32 - 1
 BACKEND = "model.net.backend"
 
 
@@ -118,14 +120,15 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
         _check_linked(config, content)
         said |= _told_by(content)
     said |= {key: value for key, value in known.items() if value is not None}
+    _check_values(settings, said)
     ckpt_path, weights = said.get("ckpt_path"), said.get("weights")
     root, fold = (said.get(f"data.{name}", said.get(f"data.init_args.{name}")) for name in ("root", "fold"))
     return Arguments(
         verb=verb,
         words=tuple(words),
         configs=tuple(known["config"]),
-        ckpt_path=None if ckpt_path in {None, "", "null"} else at_home(str(ckpt_path)),
-        weights=None if weights in {None, "", "null"} else at_home(str(weights)),
+        ckpt_path=None if ckpt_path in {None, "null"} else at_home(str(ckpt_path)),
+        weights=None if weights in {None, "null"} else at_home(str(weights)),
         run=RunOptions(
             said.get("run.name"),
             at_home(str(said.get("run.dir") or RunOptions().dir)),
@@ -136,6 +139,20 @@ def read_arguments(verb: str, words: Sequence[str], opened: Sequence[str] = ()) 
         fold=int(str(fold)) if str(fold).isdecimal() and len(str(fold)) < LONGEST_NUMBER else None,
         said=frozenset(settings),
     )
+
+
+def _check_values(settings: Iterable[tuple[str, str]], said: Mapping[str, Any]) -> None:
+    """Check values that the parser would refuse under another name, or would take for none."""
+    for seed in (value for key, value in settings if key == "seed_everything"):
+        is_number = seed.isascii() and seed.isdigit() and len(seed) <= LONGEST_NUMBER
+        if not (is_number and int(seed) <= LARGEST_SEED):
+            raise ConfigError(
+                f"seed_everything {seed[:100]}: is no whole number from 0 to {LARGEST_SEED}; give one, so that the run "
+                "can be repeated"
+            )
+    for key in ("ckpt_path", "weights"):
+        if said.get(key) == "":
+            raise ConfigError(f"--{key}: is empty, as of a variable that is not set; name a file, or leave it out")
 
 
 def _either_way(name: str) -> tuple[str, str]:

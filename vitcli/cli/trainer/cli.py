@@ -25,7 +25,7 @@ from vitcli.cli.trainer.auto import record, take_found
 from vitcli.cli.trainer.beginning import have_taught, start_from
 from vitcli.cli.trainer.callbacks import Callbacks
 from vitcli.cli.trainer.config_file import load_config
-from vitcli.cli.trainer.conflicts import changed, honour, repeated
+from vitcli.cli.trainer.conflicts import changed, check_epochs, honour, repeated
 from vitcli.cli.trainer.dealing import changed_step, deal_out
 from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
 from vitcli.cli.trainer.hold import held
@@ -51,6 +51,7 @@ from vitcli.train import distill
 from vitcli.train.classifier import Classifier
 from vitcli.train.ema import from_checkpoint
 from vitcli.train.output.csv_log import MetricsCsv
+from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.safety.launch import take_over
 from vitcli.train.safety.ranks import Ranks
 from vitcli.train.safety.spare import Spare
@@ -169,6 +170,8 @@ class Cli(LightningCLI):
             self.told += honour(self.model, self.saved, self.checkpoint, self.verb, is_own=self.start.is_own)
         if self.start.is_own:
             check_own(self.start, self.plain_config())
+        if self.verb == "fit" and self.checkpoint is not None:
+            check_epochs(self.saved, self.config.trainer.max_epochs)
         if self.verb == "fit" and self.continued is not None:
             self.told += changed(load_config(str(self.continued.config("fit"))), self.plain_config())
         if self.pretrained is not None:
@@ -182,7 +185,8 @@ class Cli(LightningCLI):
         self.ranks.timeout_seconds = self.config_init.run.timeout_seconds
         self.callbacks = Callbacks(self)
         own = self.callbacks.listed
-        settings = trainer_settings(self.config_init.trainer, self.model.net, self.arguments.run.dir, own)
+        kept: BestCheckpoint = self.config_init.checkpoint
+        settings = trainer_settings(self.config_init.trainer, self.model.net, self.arguments.run.dir, own, kept)
         settings |= splitting(self.verb, self.config_init.trainer)
         if self.verb == "predict" and (names := logger_names(self.config.trainer)):
             self.told.append(f"trainer.logger {', '.join(names)}: predict reaches no score that it could log")

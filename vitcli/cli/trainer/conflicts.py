@@ -76,6 +76,21 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def check_epochs(saved: Mapping[str, Any], most: int | None) -> None:
+    """Check that a run is not asked to end before the epoch that it has reached.
+
+    Args:
+        saved: Content of the checkpoint that it goes on from.
+        most: ``trainer.max_epochs``.
+
+    Raises:
+        ConfigError: It is.
+    """
+    done = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if most is not None and 0 <= most < done:
+        raise ConfigError(f"trainer.max_epochs {most}: the run has trained {done} already; say more, or leave it out")
+
+
 def honour(
     model: Classifier, saved: Mapping[str, Any], checkpoint: Path, verb: str, *, is_own: bool = False
 ) -> list[str]:

@@ -18,6 +18,7 @@ from vitcli.cli.trainer.afterwards import (
 )
 from vitcli.cli.trainer.finished import note_finished
 from vitcli.cli.trainer.summary import best_of, best_score, table_lines, trained, what_next
+from vitcli.data.batches.position import position
 from vitcli.run import Run
 from vitcli.weights.checkpoint import read_checkpoint
 
@@ -40,7 +41,7 @@ def after_fit(cli: Cli) -> None:
         scores = score_best(trainer, cli.model, cli.datamodule, saved)
         _evaluate(cli, "val", scores, best, int(saved["global_step"]), told=False)
     if run is not None:
-        note_finished(run, cli.plain_config(), trainer.global_step, trainer.current_epoch, best_score(trainer))
+        note_finished(run, cli.plain_config(), trainer.global_step, position(trainer)[0], best_score(trainer))
         cli.tell(what_next(run))
 
 

@@ -51,11 +51,19 @@ def check_unfinished(run: Run, config: Mapping[str, Any], step: int) -> None:
     except (OSError, ValueError, TypeError, KeyError):
         return
     if is_finished:
-        stops = " or stop.patience" if (_asked(config)["stop"] or {}).get("patience") is not None else ""
         raise Finished(
             f"finished already: {run.folder}, {counted(epochs, 'epoch')}, {counted(step, 'step')}; for more, "
-            f"raise trainer.max_epochs{stops}; next: vitcli test --ckpt_path {quoted(run.folder)}"
+            f"raise {_ends(config)}; next: vitcli test --ckpt_path {quoted(run.folder)}"
         )
+
+
+def _ends(config: Mapping[str, Any]) -> str:
+    """The settings that may have ended a training, as they are typed."""
+    asked = _asked(config)
+    ends = [f"trainer.{key}" for key in ("max_epochs", "max_steps", "max_time") if asked[key] not in (None, -1)]
+    if (asked["stop"] or {}).get("patience") is not None:
+        ends.append("stop.patience")
+    return " or ".join(ends or ["trainer.max_epochs"])
 
 
 def _asked(config: Mapping[str, Any]) -> dict[str, Any]:

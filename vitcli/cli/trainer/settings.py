@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Callback, ProgressBar, Timer, WeightAveraging
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar, Timer, WeightAveraging
 from torch import nn
 
 from vitcli.cli.trainer.launched import as_launched
@@ -33,11 +34,14 @@ AVERAGING = (
     "confuses the weights and their average where a validation fails, and its checkpoints do not say which is which; "
     "say --ema.decay 0.999 instead"
 )
+DURATION = re.compile(r"\d+(:\d\d){3}")
 # Lightning takes all of them for bf16-mixed on a CPU
 MIXED = ("16", "bf16", "16-mixed", "bf16-mixed")
 
 
-def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Callback]) -> dict[str, Any]:
+def trainer_settings(
+    trainer: Namespace, net: nn.Module, root: str, own: list[Callback], kept: ModelCheckpoint
+) -> dict[str, Any]:
     """What the Trainer is given beside what the config says of it, and what it is not given.
 
     Args:
@@ -45,6 +49,7 @@ def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Ca
         net: What is trained or used.
         root: Folder that holds the runs.
         own: Our callbacks; a progress bar is added where there is a terminal to draw it on.
+        kept: What keeps the best checkpoint.
 
     Raises:
         ConfigError: A setting under which the numbers would be wrong, or the run would have no end.
@@ -59,10 +64,24 @@ def trainer_settings(trainer: Namespace, net: nn.Module, root: str, own: list[Ca
             "trainer.max_epochs -1: the learning rate has to know where the run ends; "
             "give a number of epochs, or trainer.max_steps"
         )
+    if trainer.accumulate_grad_batches is not None and trainer.accumulate_grad_batches < 1:
+        raise ConfigError(
+            f"trainer.accumulate_grad_batches {trainer.accumulate_grad_batches}: below 1; 1 makes a step of each batch"
+        )
+    if isinstance(trainer.max_time, str) and not DURATION.fullmatch(trainer.max_time.strip()):
+        raise ConfigError(
+            f"trainer.max_time {trainer.max_time}: is no time; say DD:HH:MM:SS, such as 00:02:30:00 for two and a half "
+            "hours"
+        )
     given = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks]
     for callback in given:
         if reason := CANNOT_WORK.get(type(callback).__name__):
             raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {reason}")
+        if isinstance(callback, ModelCheckpoint) and callback.state_key == kept.state_key:
+            raise ConfigError(
+                f"trainer.callbacks {type(callback).__name__}: keeps by {kept.monitor} what best.ckpt is; leave it "
+                "out, or set checkpoint.filename, checkpoint.save_top_k, ..."
+            )
         if isinstance(callback, WeightAveraging):
             raise ConfigError(f"trainer.callbacks {type(callback).__name__}: {AVERAGING}")
     if trainer.max_time is not None and any(isinstance(callback, Timer) for callback in given):

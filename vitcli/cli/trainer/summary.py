@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 
+from vitcli.data.batches.position import position
 from vitcli.data.module import SPLITS_OF_STAGE
 from vitcli.names import counted, quoted
 from vitcli.net.counts import parameters
 from vitcli.predictions import told
 from vitcli.run import Run
 from vitcli.train.output.predictions import PredictionWriter
+from vitcli.train.safety.best import BestCheckpoint
 from vitcli.train.stop import Stop
 
 if TYPE_CHECKING:
@@ -33,14 +35,18 @@ def trained(trainer: pl.Trainer, run: Run, before: int | None = None) -> list[st
         before: Step of the run from which fit went on; None for a new run.
     """
     reached = "".join(f", best {metric} {best:.4f}" for metric, best in best_score(trainer).items())
-    epochs, steps = counted(trainer.current_epoch, "epoch"), counted(trainer.global_step, "step")
+    done, _ = position(trainer)
+    epochs, steps = counted(done, "epoch"), counted(trainer.global_step, "step")
     files = ", ".join(name for name in KEPT if (run.folder / name).is_file())
     lines = [f"done: {epochs}, {steps}{reached}{_why(trainer)}", f"run: {run.folder}{f' ({files})' if files else ''}"]
     if before is not None and before == trainer.global_step:
         stopped = [stop for stop in _stops(trainer) if stop.has_stopped(trainer)]
         had = f"stopped early after {epochs}" if stopped else f"its {epochs} already"
-        more = f"--trainer.max_epochs {2 * max(1, trainer.current_epoch)}"
-        more = f"--stop.patience {2 * stopped[0].count}" if stopped else more
+        more = f"--trainer.max_epochs {2 * max(1, done)}"
+        if stopped:
+            more = f"--stop.patience {2 * stopped[0].count}"
+        elif (timer := _expired(trainer)) is not None:
+            had, more = "used up its trainer.max_time", f"--trainer.max_time {_doubled(timer)}"
         lines.append(
             f"nothing was trained: the run had {had}; for more, vitcli fit --ckpt_path {quoted(run.folder)} {more}"
         )
@@ -52,9 +58,9 @@ def what_next(run: Run) -> list[str]:
     return [f"next: vitcli test --ckpt_path {quoted(run.folder)}"] if any(run.checkpoints.glob("*.ckpt")) else []
 
 
-def best_of(trainer: pl.Trainer) -> ModelCheckpoint:
+def best_of(trainer: pl.Trainer) -> BestCheckpoint:
     """What keeps the best checkpoint of a trainer."""
-    return next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, ModelCheckpoint))
+    return next(saver for saver in trainer.checkpoint_callbacks if isinstance(saver, BestCheckpoint))
 
 
 def best_score(trainer: pl.Trainer) -> dict[str, float]:
@@ -73,9 +79,23 @@ def _why(trainer: pl.Trainer) -> str:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             return f"; stopped early: {callback.monitor} was no better for {counted(callback.patience, 'epoch')}"
+    return "" if _expired(trainer) is None else "; stopped by trainer.max_time"
+
+
+def _expired(trainer: pl.Trainer) -> Timer | None:
+    """What has ended a training because its time was up."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None and left <= 0:
-            return "; stopped by trainer.max_time"
-    return ""
+            return callback
+    return None
+
+
+def _doubled(timer: Timer) -> str:
+    """Twice the time that a training had, as trainer.max_time is typed."""
+    minutes, seconds = divmod(2 * round(timer._duration or 1), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days:02}:{hours:02}:{minutes:02}:{seconds:02}"
 
 
 def _stops(trainer: pl.Trainer) -> list[Stop]:

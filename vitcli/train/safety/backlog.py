@@ -105,13 +105,15 @@ class Backlog:
 
     def give_away(self) -> None:
         """Write into the spare folder what cannot be written where it belongs."""
+        nowhere = ""
         for path, known in self._held.items():
             try:
                 where = None if self._spare is None else self._spare.take(known, path)
             except OSError as error:
                 where = None
-                self._reason += f", and nothing into {self._spare}: {error.strerror or error}"
+                nowhere = f", and nothing into {self._spare}: {error.strerror or error}"
             self._unwritten[path] = where
+        self._reason += nowhere
         self._held.clear()
 
     def give_up(self, path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from vitcli.errors import ConfigError
+from vitcli.names import printable
+from vitcli.train.output.bar import say
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -49,6 +53,8 @@ class BestCheckpoint(ModelCheckpoint):
         enable_version_counter: bool = False,
         **options: Any,
     ) -> None:
+        if filename == "last":
+            raise ConfigError("checkpoint.filename last: is the file to go on from; choose another name, such as best")
         if (wish := options.get("save_last")) is not None:
             raise ConfigError(
                 f"checkpoint.save_last {str(wish).lower()}: last.ckpt is always kept, to go on from; leave it out"
@@ -90,14 +96,16 @@ class BestCheckpoint(ModelCheckpoint):
         Lightning compares the folders as they are spelt, and forgets the best where they differ.
         """
         here = {path: Path(str(self.dirpath)) / Path(path).name for path in state_dict.get("best_k_models", {})}
-        if all(path.is_file() for path in here.values()):
-            renamed = _renamed(state_dict, {before: str(path) for before, path in here.items()})
-            state_dict = {**renamed, "dirpath": self.dirpath}
-            self.losses = state_dict.get("losses", {})
-            self.head = state_dict.get("head")
-        elif state_dict.get("dirpath") != self.dirpath:
-            # a run of its own that begins with a checkpoint of another: it has no best yet
+        gone = [path for path in here.values() if not path.is_file()]
+        if gone:
+            if state_dict.get("dirpath") == self.dirpath and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                say(printable(f"{gone[0]}: is gone; what is best is chosen anew, from here on"), sys.stderr)
+            # a run of its own that begins with a checkpoint of another has no best yet either
             return
+        renamed = _renamed(state_dict, {before: str(path) for before, path in here.items()})
+        state_dict = {**renamed, "dirpath": self.dirpath}
+        self.losses = state_dict.get("losses", {})
+        self.head = state_dict.get("head")
         super().load_state_dict(state_dict)
 
     def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:

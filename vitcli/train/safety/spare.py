@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from vitcli.errors import ConfigError
+from vitcli.names import at_home
 from vitcli.run import Run, claim
 from vitcli.train.safety.put import put
 
@@ -24,7 +25,7 @@ class Spare:
     """
 
     def __init__(self, folder: str | None, run: Run) -> None:
-        self.folder = Path(folder or tempfile.gettempdir())
+        self.folder = Path(at_home(folder) if folder else tempfile.gettempdir())
         self._run = run
         self._made: Run | None = None
 
@@ -48,7 +49,8 @@ class Spare:
             try:
                 self._made = claim(self.folder, self._run.name)
             except ConfigError as error:
-                raise OSError(str(error)) from error
+                # its own words name another option
+                raise OSError(getattr(error.__cause__, "strerror", None) or "is no folder") from error
             for file in (self._run.config("fit"), self._run.metrics, self._run.division, self._run.wandb_id):
                 with suppress(OSError):
                     shutil.copyfile(file, self._made.folder / file.name)
