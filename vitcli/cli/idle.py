@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 from jsonargparse import Namespace
 
-from vitcli.cli.words import pairs, said_by
+from vitcli.cli.words import as_typed, pairs, said_by
 from vitcli.errors import ConfigError
 from vitcli.machine.bounded_yaml import from_yaml
 
@@ -251,8 +251,8 @@ def refuse_idle(verb: str, words: Sequence[str], config: Namespace, *, weights: 
             raise ConfigError(f"{key} {value}: {why}")
         for other, wanted, is_wanted in filter(None, (NEEDS.get(key), NEEDS_TOO.get(key))):
             if other in settings and (settings[other] == wanted) != is_wanted:
-                beside = f"beside {other} {_said(wanted)} only" if is_wanted else f"not beside {other} {_said(wanted)}"
-                held = _said(settings[other])
+                held, beside = as_typed(settings[other]), f"beside {other} {as_typed(wanted)}"
+                beside = f"{beside} only" if is_wanted else f"not {beside}"
                 raise ConfigError(f"{key} {value}: acts {beside}, and {other} is {held}; change it, or leave {key} out")
 
 
@@ -268,10 +268,6 @@ def typed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
                 continue
             if isinstance(inside, dict):
                 yield from ((inner, str(held)) for inner, held in said_by(inside, key))
-
-
-def _said(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def refuse_unused(words: Sequence[str], unused: Mapping[str, str]) -> None:

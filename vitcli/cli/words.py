@@ -66,6 +66,11 @@ def said_by(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from said_by(value, key)
 
 
+def as_typed(value: Any) -> str:
+    """A value as a user types it: null, true and false as in YAML."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def setting_at(config: Any, key: str) -> Any:
     """A value of a nest of settings by its whole key; None where there is none."""
     for name in key.split("."):

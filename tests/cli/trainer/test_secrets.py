@@ -106,6 +106,8 @@ def test_a_key_in_the_environment_gets_into_no_file_of_a_run(
         ("trainer.logger.PASSWORD", "x", True),
         ("trainer.logger.client_secret", "x", True),
         ("trainer.logger.project", "ftp://me:word@host", True),
+        ("trainer.logger.tracking_uri", "https://ghp_0123456789abcdef@host/x", True),
+        ("trainer.logger.tracking_uri", "ssh://git@host/x", False),
         ("trainer.logger.token", None, False),
         ("trainer.logger.token", "null", False),
         ("trainer.logger.token", True, False),

@@ -40,6 +40,19 @@ def test_in_the_middle_of_an_epoch_what_would_change_its_rest_is_refused(
     assert {path: path.read_bytes() for path in stopped_midway.rglob("*") if path.is_file()} == before
 
 
+def test_what_was_null_and_what_is_drawn_otherwise_is_told_where_it_changes(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    drawn = ["--data", "ShapesData", "--data.batch_size", "8", "--data.train", "16", "--data.val", "8"]
+    assert main(["fit", *drawn, *TINY, *CPU, "--trainer.max_epochs", "1", "--run.name", "r"]) == 0
+    capsys.readouterr()
+    words = ["--trainer.max_epochs", "2", "--trainer.gradient_clip_algorithm", "value", "--data.train", "24"]
+    assert main(["fit", "--ckpt_path", "runs/r", *words]) == 0
+    told = capsys.readouterr().out
+    assert "changed: trainer.gradient_clip_algorithm null -> value\n" in told
+    assert "changed: data.train 16 -> 24\n" in told
+
+
 @pytest.fixture
 def stopped_midway(programs: Warm, photos: Path) -> Path:
     """A run of which 4 of an epoch's 6 batches are done; an epoch of batches of 16 would have 2."""

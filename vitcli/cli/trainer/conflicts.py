@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitcli.cli.words import setting_at
+from vitcli.cli.words import as_typed, setting_at
 from vitcli.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
@@ -17,10 +17,15 @@ DECIDING = (
     "seed_everything",
     "trainer.accumulate_grad_batches",
     "trainer.gradient_clip_val",
+    "trainer.gradient_clip_algorithm",
     "trainer.precision",
     "data.init_args.batch_size",
     "data.init_args.sampler",
     "data.init_args.augment",
+    # drawn pictures, which have no folder of their own
+    "data.init_args.kinds",
+    "data.init_args.train",
+    "data.init_args.drawing_seed",
     "stop.patience",
     "stop.monitor",
     "stop.min_delta",
@@ -70,9 +75,13 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     lines = []
     for key in DECIDING:
-        before, today = setting_at(was, key), setting_at(now, key)
-        if before is not None and before != today:
-            lines.append(f"changed: {key.replace('.init_args', '')} {before} -> {today}")
+        section, _, name = key.rpartition(".")
+        before, today = (setting_at(config, section) if section else config for config in (was, now))
+        # a config of before the setting was there says nothing of it
+        if name in (before or {}) and name in (today or {}) and before[name] != today[name]:
+            lines.append(
+                f"changed: {key.replace('.init_args', '')} {as_typed(before[name])} -> {as_typed(today[name])}"
+            )
     return lines
 
 

@@ -23,8 +23,8 @@ SECRET = re.compile(
 )
 # the net's own
 NO_SECRET = ("class_token",)
-# user:password@ before a host
-IN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
+# user:password@ before a host, or a token there; no name of a user is so long
+IN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/\s@:]*:[^/\s@]+|[^/\s@:]{16,})@")
 # whose values say whether, or how many
 SWITCHES = {"", "null", "none", "true", "false", "~"}
 VARIABLES = {
