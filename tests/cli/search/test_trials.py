@@ -156,7 +156,8 @@ def test_a_trial_that_fit_refuses_is_told_and_the_others_go_on(here: Path, progr
 
 def test_trials_that_are_behind_are_pruned_and_keep_their_checkpoint(here: Path, programs: Warm):
     asked = [word for word in words(5) if "check_val" not in word]
-    Path("space.yaml").write_text("model.optimizer.lr: [1.0e-9, 2.0e-9, 3.0e-9, 4.0e-9]\n")
+    # steps so long that the loss is far from that of any net that learns, on every processor
+    Path("space.yaml").write_text("model.optimizer.lr: [0.5, 0.6, 0.7, 0.8]\n")
     ended = programs.run(*asked, "--objective", "val/loss", "--model.optimizer.lr=0.003", "--data.train=80")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "model.optimizer.lr 0.003: the config as it is, which lies outside of the space\n" in ended.stdout
@@ -164,7 +165,7 @@ def test_trials_that_are_behind_are_pruned_and_keep_their_checkpoint(here: Path,
         rows = list(csv.DictReader(file))
     assert rows[0]["state"] == "complete"
     pruned = [row for row in rows if row["state"] == "pruned"]
-    assert pruned, "of three that have learnt nothing, two are behind"
+    assert pruned, "of those that go too far, some are behind"
     for row in pruned:
         folder = Path(row["run"])
         assert (folder / "checkpoints/last.ckpt").is_file()
