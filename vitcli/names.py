@@ -7,6 +7,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 # Written by macOS archives and Synology; folders with a leading dot are left out as well.
 SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
@@ -124,6 +125,11 @@ def _in_ansi_quotes(char: str) -> str:
 def at_home(path: str) -> str:
     """A path whose leading ``~`` is the home folder; a shell leaves it as it is behind ``--option=``."""
     return os.path.expanduser(path)
+
+
+def existing_above(path: Path) -> Path:
+    """Of the folders above a path that may not exist yet, the nearest that does: absolute, and perhaps no folder."""
+    return next(above for above in path.absolute().parents if above.exists())
 
 
 def first_of(names: Sequence[str], most: int = 5, between: str = ", ") -> str:

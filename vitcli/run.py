@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, final
 
 from vitcli.errors import ConfigError, WeightsError
-from vitcli.names import at_home
+from vitcli.names import at_home, existing_above
 
 # beside the runs: the indexes of image folders, and decoded copies
 CACHE = ".cache"
@@ -59,8 +59,8 @@ class RunOptions:
         if not self.save_minutes >= 0:
             raise ConfigError(f"run.save_minutes {self.save_minutes}: below 0; give minutes, or 0 for none")
         if self.spare_dir is not None:
-            folder = Path(at_home(self.spare_dir)).absolute()
-            there = next(one for one in (folder, *folder.parents) if one.exists())
+            folder = Path(at_home(self.spare_dir))
+            there = folder if folder.exists() else existing_above(folder)
             if not there.is_dir():
                 raise ConfigError(f"run.spare_dir {self.spare_dir}: {there} is no folder; name another")
             if not os.access(there, os.W_OK):

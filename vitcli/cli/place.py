@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitcli.errors import ConfigError
 from vitcli.machine.bounded_json import read_json
-from vitcli.names import at_home
+from vitcli.names import at_home, existing_above
 
 
 def place(option: str, typed: str | None, is_ours: Callable[[Path], bool]) -> Path | None:
@@ -25,7 +25,7 @@ def place(option: str, typed: str | None, is_ours: Callable[[Path], bool]) -> Pa
     if not typed:
         return None
     path = Path(at_home(typed))
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    parent = existing_above(path)
     if path.is_dir() or not parent.is_dir():
         raise ConfigError(f"{option} {typed}: {path if path.is_dir() else parent} is in the way; name another file")
     if not os.access(parent, os.W_OK):

@@ -14,7 +14,7 @@ from vitcli.evaluate.evaluation import Estimate
 from vitcli.evaluate.intervals import TAILS, proportion
 from vitcli.evaluate.resample import resampled_means
 from vitcli.evaluate.scored import Scored
-from vitcli.evaluate.together import rows_of, with_classes
+from vitcli.evaluate.together import labelled_apart, rows_of, with_classes
 from vitcli.names import counted, first_of, natural_order
 
 # images that are listed
@@ -136,12 +136,10 @@ def _paired(first: Scored, second: Scored, tables: tuple[str, str]) -> tuple[Sco
     rows = np.array([position[path] for path in first.paths], dtype=np.int64)
     one, other = (with_classes(replace(table, probabilities=None), classes) for table in (first, second))
     other = rows_of(other, rows)
-    wrong = (one.labels != other.labels) & (one.labels >= 0) & (other.labels >= 0)
-    if wrong.any():
-        path = one.paths[int(wrong.argmax())]
+    if apart := labelled_apart(one, other):
         raise DataError(
-            f"{tables[0]} and {tables[1]} have different labels for {counted(int(wrong.sum()), 'image')}, such as "
-            f"{path}; compare tables with the same labels"
+            f"{tables[0]} and {tables[1]} have different labels for {counted(len(apart), 'image')}, such as "
+            f"{apart[0]}; compare tables with the same labels"
         )
     labels = np.maximum(one.labels, other.labels)
     return replace(one, labels=labels), replace(other, labels=labels)

@@ -188,7 +188,7 @@ def _keep(
             chunks[name] = [""] * kept if wanted[name] == "words" else [np.full(kept, np.nan)]
     for name, kind in wanted.items():
         cells = [row.get(name) for row in rows]
-        if nested := next((cell for cell in cells if isinstance(cell, list | dict)), None):
+        if (nested := next((cell for cell in cells if isinstance(cell, list | dict)), None)) is not None:
             raise ValueError(f"column {name} holds {str(nested)[:40]}, and not a word or a number")
         if kind == "words":
             chunks[name] += [cell if isinstance(cell, str) else "" if cell is None else str(cell) for cell in cells]

@@ -79,6 +79,18 @@ def rows_of(scored: Scored, rows: NDArray[np.int64]) -> Scored:
     return replace(scored, **arrays, **words)
 
 
+def labelled_apart(first: Scored, second: Scored) -> list[str]:
+    """Paths of the images that have one label in a table and another one in the second, which is of the same images.
+
+    Args:
+        first: A table.
+        second: Another with the same classes, in any order of rows.
+    """
+    known = dict(zip(second.paths, second.labels.tolist(), strict=True))
+    pairs = zip(first.paths, first.labels.tolist(), strict=True)
+    return [path for path, label in pairs if label >= 0 <= known[path] and label != known[path]]
+
+
 def with_classes(scored: Scored, classes: Sequence[str]) -> Scored:
     """The same table with its classes in another order, or among more if it has no probabilities of all."""
     if tuple(classes) == scored.classes:
@@ -117,11 +129,8 @@ def _kind(tables: Sequence[Scored], names: Sequence[str]) -> Kind:
 
 def _check_labels(tables: Sequence[Scored], names: Sequence[str]) -> None:
     """Nets on the same images are scored by the same labels, or one of the tables is of something else."""
-    first = dict(zip(tables[0].paths, tables[0].labels.tolist(), strict=True))
     for table, name in zip(tables[1:], names[1:], strict=True):
-        pairs = zip(table.paths, table.labels.tolist(), strict=True)
-        apart = [path for path, label in pairs if label >= 0 <= first[path] and label != first[path]]
-        if apart:
+        if apart := labelled_apart(tables[0], table):
             raise DataError(
                 f"{names[0]} and {name} have other labels for {counted(len(apart), 'image')}, such as {apart[0]}; "
                 "take tables together that are of the same images and labels"

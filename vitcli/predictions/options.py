@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 
 from vitcli.answers.asked import Asked, Tta
 from vitcli.errors import ConfigError
-from vitcli.names import extension
+from vitcli.names import existing_above, extension
 from vitcli.table.columns import BEST, NARROW, Columns
 from vitcli.table.formats import FORMATS
 
@@ -130,6 +130,6 @@ def check_table(path: str, *, escape_formulas: bool = False) -> None:
             f"predictions.path {path}: needs pyarrow, which is not installed here; pip install pyarrow, or let the "
             "name end in .csv or .jsonl"
         )
-    parent = next(folder for folder in table.absolute().parents if folder.exists())
+    parent = existing_above(table)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise ConfigError(f"predictions.path {path}: nothing can be written in {parent}; name another place")

@@ -18,7 +18,7 @@ from vitcli.images.sorting.inside import is_inside
 from vitcli.images.sorting.place import PART, By, Places
 from vitcli.images.sorting.safe import folder_names
 from vitcli.machine.atomic import replacing
-from vitcli.names import counted
+from vitcli.names import counted, existing_above
 from vitcli.table.columns import writable
 from vitcli.table.row import Row
 from vitcli.table.rows import read_rows
@@ -77,7 +77,7 @@ class Sorting:
                 f"{key}: lies among the images, and would be predicted the next time; name a folder elsewhere"
             )
         if not self.into.exists():
-            above = next(folder for folder in self.into.absolute().parents if folder.exists())
+            above = existing_above(self.into)
             if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
                 raise ConfigError(f"{key}: nothing can be written in {above}; name another place")
         elif not self.into.is_dir() or not os.access(self.into, os.W_OK | os.X_OK):

@@ -95,8 +95,8 @@ def check_epochs(saved: Mapping[str, Any], most: int | None) -> None:
     Raises:
         ConfigError: It is.
     """
-    done = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if most is not None and 0 <= most < done:
+    done = setting_at(saved, "loops.fit_loop.epoch_progress.current.processed")
+    if most is not None and isinstance(done, int) and 0 <= most < done:
         raise ConfigError(f"trainer.max_epochs {most}: the run has trained {done} already; say more, or leave it out")
 
 

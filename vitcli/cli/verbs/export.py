@@ -11,7 +11,7 @@ from typing import Any, Literal
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.plain_parser import PlainParser, number
 from vitcli.errors import ConfigError
-from vitcli.names import at_home, printable, quoted
+from vitcli.names import at_home, existing_above, printable, quoted
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -144,7 +144,7 @@ def _place(option: str, typed: str) -> Path:
     path = Path(at_home(typed))
     if path.exists():
         raise ConfigError(f"{option} {typed}: is there already; name another file, or remove it")
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    parent = existing_above(path)
     if not parent.is_dir():
         raise ConfigError(f"{option} {typed}: {parent} is a file, and no folder; name another place")
     return path
