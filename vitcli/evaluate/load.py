@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.errors import DataError
+from vitcli.machine.arrow import filled
 from vitcli.machine.bounded_json import from_json
 from vitcli.machine.short_lines import short_lines
 from vitcli.names import extension
@@ -128,13 +129,13 @@ def _parquet(file: Path, choose: Choice) -> Loaded:
 
 
 def _from_arrow(names: Sequence[str], wanted: Mapping[str, Kind], table: Any) -> Loaded:
-    from pyarrow import float64, string
+    from pyarrow import string
 
     loaded = Loaded(tuple(names))
     for name, kind in wanted.items():
         column = table.column(name)
         if kind == "numbers":
-            loaded.numbers[name] = column.cast(float64()).to_numpy().astype(np.float64, copy=False)
+            loaded.numbers[name] = filled(column, np.float64(np.nan))
         else:
             loaded.words[name] = [word or "" for word in column.cast(string()).to_pylist()]
     return loaded

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitcli.errors import DataError
 from vitcli.images.source.tables.columns import Labels
 from vitcli.images.source.tables.table import Table
+from vitcli.machine.arrow import filled
 
 NONE = -1
 # what datasets writes where a class is not known
@@ -33,8 +34,7 @@ def texts_of(table: Table, column: str) -> tuple[NDArray[np.int64], list[Any]]:
     encoded = whole.dictionary_encode().unify_dictionaries().combine_chunks()
     if not len(whole):
         return np.zeros(0, dtype=np.int64), []
-    codes = encoded.indices.fill_null(NONE).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, encoded.dictionary.to_pylist()
+    return filled(encoded.indices, np.int64(NONE)), encoded.dictionary.to_pylist()
 
 
 def labels_of(table: Table, labels: Labels, names: Mapping[int, str]) -> tuple[NDArray[np.int64], list[str]]:

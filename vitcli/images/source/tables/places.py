@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitcli.images.source.ranges import Ranges
 from vitcli.images.source.tables.columns import Images
 from vitcli.images.source.tables.table import Table
+from vitcli.machine.arrow import filled
 
 # size of what has no bytes
 NOTHING = -1
@@ -157,4 +158,6 @@ def _found(array: Any, region: _Region) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def _without_nulls(sizes: NDArray[np.int64], array: Any) -> NDArray[np.int64]:
-    return np.where(array.is_null().to_numpy(zero_copy_only=False), NOTHING, sizes) if array.null_count else sizes
+    if not array.null_count:
+        return sizes
+    return np.where(filled(array.is_null(), np.uint8(0)), NOTHING, sizes)
