@@ -248,7 +248,8 @@ def phases(hosts: object, folder: Path, steps: int, dim: int) -> Iterator[object
     (folder / "rank.py").write_text(RANK)
     command = [sys.executable, folder / "rank.py"]
     told = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    ranks = [hosts.start(i, [*command, i, folder, steps, dim], told) for i in (0, 1)]
+    told_by = [folder / f"rank{i}.txt" for i in (0, 1)]
+    ranks = [hosts.start(i, [*command, i, folder, steps, dim], told, file) for i, file in enumerate(told_by)]
     count = 0
 
     def run() -> tuple[Measured, int]:
@@ -257,13 +258,13 @@ def phases(hosts: object, folder: Path, steps: int, dim: int) -> Iterator[object
         (folder / f"phase-{count}").write_text("go")
         files = [folder / f"took-{count}-{rank}" for rank in (0, 1)]
         while not all(file.exists() for file in files):
-            assert all(rank.process.poll() is None for rank in ranks), ranks[0].told() + ranks[1].told()
+            assert all(rank.poll() is None for rank in ranks), "".join(file.read_text() for file in told_by)
             time.sleep(0.05)
         sent = (hosts.sent(0) - before) / (steps + 1)
         count += 1
         pairs = [pair for file in files for pair in eval(file.read_text())]
         alone, together = (statistics.median(one) for one in zip(*pairs, strict=True))
-        parameters = next(int(line) for line in ranks[0].told().splitlines() if line.isdecimal())
+        parameters = next(int(line) for line in told_by[0].read_text().splitlines() if line.isdecimal())
         return Measured(alone, together, sent), parameters
 
     try:

@@ -15,18 +15,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.spare import wait_apart
 from vitcli.machine import process
 from vitcli.machine.process import Exit
 
 VITCLI = str(Path(sys.executable).with_name("vitcli"))
+# an error is told as ever; only what Python takes apart after that is left as it is (SERVE)
 SCRIPT = """
 import runpy, sys
-runpy.run_path(sys.argv[0], run_name="__main__")
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except BaseException as error:
+    code = error.code if isinstance(error, SystemExit) else 1
+    ending.code = code if isinstance(code, int) else int(code is not None)
+    raise
 """
 COMMAND = """
 import sys
@@ -109,14 +116,26 @@ class Warm:
             self._process = subprocess.Popen(command, stdin=theirs, cwd=Path(__file__).parents[1])
 
     def start(
-        self, *words: object, code: str = COMMAND, script: str = VITCLI, most: int = resource.RLIM_INFINITY
+        self,
+        *words: object,
+        code: str = COMMAND,
+        script: str = VITCLI,
+        ranks: int = 0,
+        enter: str = "",
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        most: int = resource.RLIM_INFINITY,
     ) -> Program:
-        """A program, here and now.
+        """A program.
 
         Args:
             words: Those of its command line.
             code: What it runs: vitcli, or a script.
-            script: What Lightning starts for a second process of the same job; it imports torch for itself.
+            script: What is run, if not vitcli: a Python script. Lightning starts it for a second process of the job.
+            ranks: How many vitclis this one will start that need not import torch either; others do so.
+            enter: Code that is run first, also for those.
+            environment: Beside this process's.
+            folder: In which it runs; None: this process's.
             most: How large in bytes a file that it writes may grow.
         """
         said = tuple(map(str, words))
@@ -127,9 +146,12 @@ class Warm:
             "argv": (script, *said),
             "code": code,
             "most": most,
-            "folder": os.getcwd(),
+            "ranks": ranks,
+            "enter": enter,
+            "folder": str(folder or Path.cwd()),
             # not that of the service which wandb has started for this process
-            "environment": {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"},
+            "environment": {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+            | dict(environment or {}),
         }
         with out.open("w") as to_out, err.open("w") as to_err, os.fdopen(theirs):
             line = json.dumps(asked).encode() + b"\n"
@@ -197,20 +219,36 @@ def serve() -> tuple[str, Exit]:
         os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     os.close(answers)
-    return become(json.loads(told), streams), ending
+    said = json.loads(told)
+    exec(said["enter"], {})
+    if (rank := wait_apart(said["ranks"], VITCLI)) is not None:
+        for stream in streams:
+            os.close(stream)
+        asked, streams = rank
+        return become(asked | {"code": COMMAND, "most": said["most"]}, streams), ending
+    streams.insert(0, os.open(os.devnull, os.O_RDONLY))
+    return become(said, streams), ending
 
 
 def become(said: dict[str, Any], streams: list[int]) -> str:
     """Take the place that a program was given."""
-    with open(os.devnull) as nothing:
-        for number, stream in enumerate((nothing.fileno(), *streams)):
-            os.dup2(stream, number)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     for stream in streams:
         os.close(stream)
     os.chdir(said["folder"])
     os.environ.clear()
     os.environ.update(said["environment"])
+    _be_ranked()
     sys.argv = said["argv"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (said["most"], resource.RLIM_INFINITY))
     code: str = said["code"]
     return code
+
+
+def _be_ranked() -> None:
+    """Lightning asks for its rank as it is imported, which it is already."""
+    from lightning.fabric.utilities import rank_zero
+    from lightning_utilities.core.rank_zero import rank_zero_only
+
+    rank_zero.rank_zero_only.rank = rank_zero_only.rank = rank_zero._get_rank() or 0

@@ -37,8 +37,9 @@ def test_one_machine_and_two_learn_the_same(hosts: Machines, photos: Path):  # n
     assert alone.returncode == 0, alone.stderr
     hosts.plug()
     told = environment(MACHINES="2", FIRST="machine0:29400", RANKS="1", CARD="cable")
-    sides = [hosts.start(number, [*command, "two"], told) for number in (0, 1)]
-    assert [side.done(400) for side in sides] == [0, 0], "\n".join(side.told() for side in sides)
+    files = [Path(f"side{number}.txt") for number in (0, 1)]
+    sides = [hosts.start(number, [*command, "two"], told, file) for number, file in enumerate(files)]
+    assert [side.wait(400) for side in sides] == [0, 0], "\n".join(file.read_text() for file in files)
     assert differing(outcome(Path("runs/one")), outcome(Path("runs/two"))) == []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.train.hosts.machines import Machines, lacking, machines
+from tests.warm import Warm
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +17,7 @@ def _possible() -> None:
 
 
 @pytest.fixture
-def hosts(_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+def hosts(_possible: None, programs: Warm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """Two machines without a cable yet."""
-    with machines(tmp_path_factory.mktemp("hosts")) as made:
+    with machines(tmp_path_factory.mktemp("hosts"), programs) as made:
         yield made

@@ -51,7 +51,7 @@ class Job:
         if what == "rank":
             os.kill(side.ranks()[0], signal.SIGKILL)
         elif what == "torchrun":
-            side.process.kill()
+            side.program.send(signal.SIGKILL)
         else:
             side.kill()
 

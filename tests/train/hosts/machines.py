@@ -18,14 +18,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
+from tests.warm import VITCLI, Program, Warm
 from vitcli.machine.atomic import is_alive
 
 TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
-VITCLI = str(Path(sys.executable).with_name("vitcli"))
 PREFIX = "vitcli"
 PORT = 29400
+TOLD = {"GLOO_SOCKET_IFNAME": "cable", "OMP_NUM_THREADS": "1"}
 # a name of its own, files of its own in place of /etc's, then the program
 ENTER = 'hostname "$0"; mount --bind "$1" /etc/hosts; mount --bind "$2" /etc/resolv.conf; shift 2; exec "$@"'
+# the same for a program that is forked: constants of <sched.h>
+BECOME = """
+import ctypes, os, socket, subprocess
+
+def called(result):
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+CLONE_NEWNET, CLONE_NEWUTS, CLONE_NEWNS = 0x40000000, 0x04000000, 0x00020000
+system = ctypes.CDLL(None, use_errno=True)
+with open("/run/netns/{name}") as entered:
+    called(system.setns(entered.fileno(), CLONE_NEWNET))
+called(system.unshare(CLONE_NEWUTS | CLONE_NEWNS))
+socket.sethostname("{host}")
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+for file in ("hosts", "resolv.conf"):
+    subprocess.run(["mount", "--bind", "{folder}/" + file, "/etc/" + file], check=True)
+os.setsid()
+"""
 
 
 def lacking() -> str:
@@ -45,47 +65,42 @@ def lacking() -> str:
 
 @final
 class Started:
-    """A program on one of the machines, which writes into a file.
+    """A torchrun on one of the machines, with the ranks that it has started.
 
     Args:
-        process: It, and what it has started.
-        file: What both streams receive.
+        program: It.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
-        self.process = process
-        self._file = file
+    def __init__(self, program: Program) -> None:
+        self.program = program
 
     def told(self) -> str:
         """What it and its children have written."""
-        return self._file.read_text(errors="replace")
+        return self.program.out + self.program.err
 
     def ranks(self) -> list[int]:
         """The processes that it has started as ranks, in their order."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text().split()
         return sorted(map(int, children))
 
     def done(self, within: float) -> int:
         """Its exit code; killed, with all that it has started, if it has not ended after so many seconds."""
-        try:
-            return self.process.wait(within)
-        except subprocess.TimeoutExpired:
+        if self.program.runs(within):
             self.kill()
-            raise AssertionError(f"has not ended within {within} s:\n{self.told()}") from None
+            raise AssertionError(f"has not ended within {within} s:\n{self.told()}")
+        return self.program.done().returncode
 
     def until(self, text: str, within: float = 400, times: int = 1) -> None:
         """Wait until this was written so many times."""
         last = time.monotonic() + within
         while self.told().count(text) < times:
-            assert self.process.poll() is None, self.told()
             assert time.monotonic() < last, self.told()
-            time.sleep(0.05)
+            assert self.program.runs(0.05) or self.told().count(text) >= times, self.told()
 
     def kill(self) -> None:
         """Kill it and its children outright."""
         with contextlib.suppress(OSError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            os.killpg(self.program.pid, signal.SIGKILL)
 
 
 @final
@@ -93,14 +108,15 @@ class Machines:
     """``machine0`` and ``machine1``, joined by a cable: 10.77.0.1 and 10.77.0.2, which their names stand for.
 
     Args:
-        folder: For tables of hosts, and what programs write.
+        folder: For tables of hosts.
+        programs: From which torchrun is forked; None: there will be none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Warm | None) -> None:
         self.folder = folder
+        self.programs = programs
         self.names = [f"{PREFIX}{os.getpid()}-{number}" for number in (0, 1)]
         self.addresses = ["10.77.0.1", "10.77.0.2"]
-        self._started = 0
         # no name server is asked: it would not be reached, and waited for
         (folder / "resolv.conf").touch()
         lines = ["127.0.0.1 localhost"]
@@ -152,35 +168,22 @@ class Machines:
         return int(told[0]["stats64"]["tx"]["bytes"])
 
     def start(
-        self,
-        number: int,
-        words: Sequence[object],
-        environment: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-    ) -> Started:
-        """Start a program on a machine.
+        self, number: int, words: Sequence[object], environment: Mapping[str, str], file: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start any program on a machine.
 
         Args:
             number: Of the machine.
             words: The program and its arguments.
-            environment: Beside this process's.
-            cwd: Its folder; None: this process's.
+            environment: Beside what is told to all of them.
+            file: What both streams are written to.
         """
         enter = ["ip", "netns", "exec", self.names[number], "unshare", "--uts", "--mount", "sh", "-c", ENTER]
         files = [str(self.folder / name) for name in ("hosts", "resolv.conf")]
-        file = self.folder / f"started-{self._started}.txt"
-        self._started += 1
-        given = {**os.environ, "GLOO_SOCKET_IFNAME": "cable", "OMP_NUM_THREADS": "1", **(environment or {})}
+        command = [*enter, f"machine{number}", *files, *map(str, words)]
+        given = {**os.environ, **TOLD, **environment}
         with file.open("wb") as stream:
-            process = subprocess.Popen(
-                [*enter, f"machine{number}", *files, *map(str, words)],
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env=given,
-                cwd=cwd,
-                start_new_session=True,
-            )
-        return Started(process, file)
+            return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=given)
 
     def torchrun(
         self,
@@ -203,19 +206,20 @@ class Machines:
             cwd: The folder in which it runs.
             environment: Beside this process's.
         """
-        launch = [
-            TORCHRUN,
-            "--nnodes",
-            nodes,
-            "--nproc-per-node",
-            ranks,
-            "--max-restarts",
-            restarts,
-            "--rdzv-id",
-            "test",
-        ]
+        assert self.programs is not None
+        launch = ["--nnodes", nodes, "--nproc-per-node", ranks, "--max-restarts", restarts, "--rdzv-id", "test"]
         launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"machine0:{PORT}", "--no-python", VITCLI]
-        return self.start(number, [*launch, *words], environment, cwd)
+        return Started(
+            self.programs.start(
+                *launch,
+                *words,
+                script=TORCHRUN,
+                ranks=ranks,
+                enter=BECOME.format(name=self.names[number], host=f"machine{number}", folder=self.folder),
+                environment={**TOLD, **(environment or {})},
+                folder=cwd,
+            )
+        )
 
     def close(self) -> None:
         """End what still runs on them, and remove them."""
@@ -224,13 +228,13 @@ class Machines:
 
 
 @contextlib.contextmanager
-def machines(folder: Path) -> Iterator[Machines]:
+def machines(folder: Path, programs: Warm | None = None) -> Iterator[Machines]:
     """The machines, with nothing left of them afterwards, and nothing of those that a killed process has left."""
     for name in _ip("netns", "list").split():
         owner = name.removeprefix(PREFIX).partition("-")[0]
         if name.startswith(PREFIX) and owner.isdecimal() and not is_alive(int(owner)):
             _remove(name)
-    made = Machines(folder)
+    made = Machines(folder, programs)
     try:
         made.build()
         yield made

@@ -95,12 +95,12 @@ def second_of(running: Program) -> int:
 
 @pytest.mark.slow
 def test_two_processes_of_which_one_is_killed_and_started_again_write_the_same_rows(many: Path, programs: Warm):
-    done = programs.run(*predict("many", "whole.csv", *TWO))
+    done = programs.run(*predict("many", "whole.csv", *TWO), ranks=1)
     assert done.returncode == 0, done.stderr
     assert main(predict("many", "one.csv")) == 0
     work, before = Path("table.csv.parts"), 0
     for victim in ("second", "first"):
-        running = programs.start(*predict("many", "table.csv", *TWO))
+        running = programs.start(*predict("many", "table.csv", *TWO), ranks=1)
         second = second_of(running)
         while running.runs(0.001) and not (work / f"{1 + (victim == 'first')}-1.rows").is_file():
             pass
@@ -112,7 +112,7 @@ def test_two_processes_of_which_one_is_killed_and_started_again_write_the_same_r
         assert not Path("table.csv").exists()
         assert kept(work) > before
         before = kept(work)
-    done = programs.run(*predict("many", "table.csv", *TWO))
+    done = programs.run(*predict("many", "table.csv", *TWO), ranks=1)
     assert done.returncode == 0, done.stderr
     # the second process outlives the first for a while, and goes on writing
     told = re.search(r"([0-9,]+) of 20,000 rows are kept", done.stdout)
@@ -126,7 +126,7 @@ def test_two_processes_of_which_one_is_killed_and_started_again_write_the_same_r
 
 @pytest.mark.slow
 def test_the_number_of_processes_may_change_in_between(many: Path, programs: Warm):
-    running = programs.start(*predict("many", "table.csv", *TWO))
+    running = programs.start(*predict("many", "table.csv", *TWO), ranks=1)
     work = Path("table.csv.parts")
     while running.runs(0.001) and kept(work) < 3000:
         pass

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
-from tests.warm import Program, Warm
+from tests.warm import VITCLI, Program, Warm
 
 TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
-VITCLI = str(Path(sys.executable).with_name("vitcli"))
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
 START_SECONDS = 120
 
@@ -26,18 +23,14 @@ class Pair:
 
     Args:
         ranks: Numbers of the processes of rank 0 and 1.
-        program: What was started, if by the process that forks.
-        launcher: What was started otherwise.
-        out: What the launcher and its ranks have written.
-        err: The same, of errors.
+        program: What was started: rank 0 itself, or torchrun.
+        is_torchrun: Whether it is torchrun.
     """
 
-    def __init__(
-        self, ranks: list[int], program: Program | None, launcher: subprocess.Popen[bytes] | None, out: Path, err: Path
-    ) -> None:
+    def __init__(self, ranks: list[int], program: Program, is_torchrun: bool) -> None:
         self.ranks = ranks
-        self._program, self._launcher = program, launcher
-        self._out, self._err = out, err
+        self._program = program
+        self._is_torchrun = is_torchrun
 
     def send(self, number: signal.Signals, to: str) -> None:
         """Send a signal to a rank, or to ``all``."""
@@ -46,18 +39,15 @@ class Pair:
 
     def end(self, within: float) -> set[int]:
         """The exit codes of the ranks, as far as they are told: by torchrun, in words."""
-        if self._program is not None:
-            return {self._program.done(within).returncode}
-        assert self._launcher is not None
-        self._launcher.wait(within)
+        code = self._program.done(within).returncode
+        if not self._is_torchrun:
+            return {code}
         told = [line.split("exitcode  : ")[1] for line in self.told().splitlines() if "exitcode  : " in line]
         return {int(line.split()[0]) for line in told}
 
     def told(self) -> str:
         """What all of them have written."""
-        if self._program is not None:
-            return self._program.out + self._program.err
-        return self._out.read_text() + self._err.read_text()
+        return self._program.out + self._program.err
 
     def left(self) -> list[int]:
         """Ranks that have not ended; a moment is given to one that was killed with its parent."""
@@ -70,30 +60,28 @@ class Pair:
 def started_by_vitcli(programs: Warm, *words: str, moment: str, root: str) -> Pair:
     """A pair of which the first process has started the other, in a moment of its training."""
     shutil.rmtree("runs/r", ignore_errors=True)
-    program = programs.start("fit", "--data.root", root, *words, *TWO)
-    _await(moment, lambda: program.out + program.err, program.runs)
-    return Pair([program.pid, *_children(program.pid)], program, None, Path(), Path())
+    program = programs.start("fit", "--data.root", root, *words, *TWO, ranks=1)
+    _await(moment, program)
+    return Pair([program.pid, *_children(program.pid)], program, is_torchrun=False)
 
 
 def started_by_torchrun(programs: Warm, *words: str, moment: str, root: str, restarts: int = 0) -> Pair:
     """The same, where torchrun has started both, and starts them again so many times."""
     shutil.rmtree("runs/r", ignore_errors=True)
-    command = [TORCHRUN, "--standalone", "--nproc-per-node", "2", "--max-restarts", str(restarts)]
-    command += ["--no-python", VITCLI, "fit", "--data.root", root]
-    with Path("torchrun.out").open("w") as out, Path("torchrun.err").open("w") as err:
-        launcher = subprocess.Popen([*command, *words, *TWO], stdout=out, stderr=err)
-    streams = Path("torchrun.out"), Path("torchrun.err")
-    _await(moment, lambda: "".join(file.read_text() for file in streams), lambda: launcher.poll() is None)
-    return Pair(sorted(_children(launcher.pid)), None, launcher, *streams)
+    options = ["--standalone", "--nproc-per-node", "2", "--max-restarts", restarts, "--no-python"]
+    fit = [VITCLI, "fit", "--data.root", root, *words, *TWO]
+    program = programs.start(*options, *fit, script=TORCHRUN, ranks=2)
+    _await(moment, program)
+    return Pair(sorted(_children(program.pid)), program, is_torchrun=True)
 
 
-def _await(moment: str, told: Callable[[], str], runs: Callable[[], bool]) -> None:
+def _await(moment: str, program: Program) -> None:
     """Wait until it trains: for an epoch if in training, else for what fit writes before its first, long validation."""
     last = time.monotonic() + START_SECONDS
     metrics = Path("runs/r/metrics.csv")
-    while not ("epoch 2/" in told() if moment == "training" else metrics.is_file()):
-        assert runs(), told()
-        assert time.monotonic() < last, told()
+    while not ("epoch 2/" in program.out + program.err if moment == "training" else metrics.is_file()):
+        assert program.runs(), (program.done().returncode, program.out + program.err)
+        assert time.monotonic() < last, program.out + program.err
         time.sleep(0.05)
     # a moment of its own each time
     time.sleep((2 if moment == "validation" else 0) + time.monotonic() % 0.5)

@@ -10,15 +10,6 @@ from typing import Any
 from tests.conftest import CPU
 from tests.warm import Program, Warm
 
-# Lightning asks for its rank as it is imported, which it is already
-COMMAND = """
-import os, sys
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning_utilities.core.rank_zero import rank_zero_only as its_own
-rank_zero_only.rank = its_own.rank = int(os.environ["RANK"])
-from vitcli.__main__ import command
-sys.exit(command())
-"""
 NET = [
     "--model.net.image_size=16",
     "--model.net.patch_size=8",
@@ -47,7 +38,7 @@ def start(programs: Warm, count: int, *words: object, **options: Any) -> list[Pr
     try:
         for rank in range(count):
             os.environ.update(told | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-            started.append(programs.start(*words, code=COMMAND, **options))
+            started.append(programs.start(*words, **options))
     finally:
         os.environ.clear()
         os.environ.update(before)
