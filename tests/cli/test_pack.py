@@ -120,14 +120,18 @@ def test_check_compares_the_checksums(photos: Path, tmp_path: Path, capsys: pyte
 
 
 def test_every_setting_that_says_what_is_packed_does_so(
-    tmp_path: Path, write_photos: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    write_photos: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
 
     def packed(root: str, *words: str) -> set[str]:
         """Split and class of each picture."""
-        out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
+        beside = tmp_path_factory.mktemp("beside")
+        out = beside / "shards"
         assert main(["pack", str(tmp_path / root), "--out", str(out), *words]) == 0
         names = (out / "classes.txt").read_text().split()
         found = set()
@@ -184,7 +188,9 @@ def test_every_setting_that_says_what_is_packed_does_so(
     [
         (["photos"], "--out is missing: name the folder of the shards"),
         (["photos", "--out=o", "--size=huge"], "--size huge: is no size of at least 10 kB; give one such as 256MB"),
-        (["photos", "--out=photos"], "--out photos: is not empty, and vitcli pack has not written it"),
+        (["photos", "--out=photos"], "--out photos: lies in data.root photos; name a folder beside it"),
+        (["photos", "--out=photos/cat/a"], "--out photos/cat/a: lies in data.root photos; name a folder beside it"),
+        (["photos", "--out=."], "--out .: is not empty, and vitcli pack has not written it"),
         (["photos", "--out=s3://b/o"], "--out s3://b/o: is no folder on a disk; pack there, and copy it with"),
         (["--out=o"], "ROOT is missing: name a folder of images"),
         (["photos", "--out=o", "--data.folds=3"], "pack keeps the splits that lie there"),
@@ -211,3 +217,21 @@ def test_sizes_are_in_powers_of_a_thousand() -> None:
     for text in ("", "5", "9kB", "MB", "-1MB", "1e9", "1PB", "1MiB"):
         with pytest.raises(ConfigError, match="is no size of at least 10 kB; give one such as 256MB"):
             bytes_of(text)
+
+
+def test_a_class_keeps_its_photos_whatever_its_name_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("a\u2028b", "c\x85d", "cat", "dog")
+    for number, name in enumerate(names[:1] + names[2:]):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / f"{name[-3:]}.png").write_bytes(picture_bytes(number))
+    assert main(["pack", str(tmp_path / "photos"), "--out", str(tmp_path / "s")]) == 0
+    data = ShardsData(str(tmp_path / "s"), val_fraction=0, test_fraction=0)
+    listing = data.listing("train")
+    assert data.classes == ("a\u2028b", "cat", "dog")
+    for path, label in zip(listing.paths, listing.labels.tolist(), strict=True):
+        assert data.classes[label] in path
+    capsys.readouterr()
+    (tmp_path / "photos" / "dog").rename(tmp_path / "photos" / names[1])
+    assert main(["pack", str(tmp_path / "photos"), "--out", str(tmp_path / "t")]) == 2
+    assert "holds control characters; rename it" in told(capsys)
+    assert not (tmp_path / "t").exists()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from vitcli.errors import DataError
 from vitcli.machine.bounded_json import from_json
@@ -47,12 +48,23 @@ def read_table(file: str, key: str, shown: str = "") -> Iterator[Record]:
 
 
 def _csv(file: str, delimiter: str) -> Iterator[Record]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        yield from csv.DictReader(short_lines(lines), delimiter=delimiter)
+    with _opened(file, newline="") as lines:
+        reader = csv.DictReader(short_lines(lines), delimiter=delimiter)
+        names = [name for name in reader.fieldnames or () if name]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"column {twice} stands there twice")
+        for row in reader:
+            # a comma at the end of each line is no cell
+            if any(row.pop(None, ())):
+                raise ValueError(
+                    f"line {reader.line_num} has more cells than there are columns; a cell with a {delimiter!r} in it "
+                    "needs quotes"
+                )
+            yield row
 
 
 def _json_lines(file: str) -> Iterator[Record]:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+    with _opened(file, newline="\n") as lines:
         for number, line in enumerate(short_lines(lines), 1):
             if line.strip():
                 row = from_json(line)
@@ -73,6 +85,14 @@ def _parquet(file: str) -> Iterator[Record]:
         raise ValueError(str(error)) from error
 
 
+def _opened(file: str, newline: str) -> TextIO:
+    with open(file, "rb") as start:
+        if start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError("its text is UTF-16; save it as UTF-8")
+    # names of files may be any bytes
+    return open(file, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
 def check_rows(rows: int, size: int) -> None:
     """Check that a Parquet file may have so many rows: each lists another image, and a repeated value takes no bytes.
 
@@ -89,7 +109,7 @@ def check_rows(rows: int, size: int) -> None:
 
 def _paths(file: str) -> Iterator[Record]:
     # a carriage return inside a line belongs to a name
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+    with _opened(file, newline="\n") as lines:
         for line in short_lines(lines):
             if path := line.strip():
                 yield {"path": path, "label": os.path.basename(os.path.dirname(path))}

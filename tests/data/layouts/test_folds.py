@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -136,6 +138,18 @@ def test_a_row_without_a_group_is_by_itself(tmp_path: Path, write_images: Write)
     assert data.notices[0] == f"36 rows of {data.root} without a group: each by itself"
 
 
+def test_a_group_that_is_no_number_is_none(tmp_path: Path, write_images: Write) -> None:
+    write_images(*ANIMALS)
+    rows = [
+        {"path": path, "label": path[:3], "group": math.nan if number % 3 else 7.0}
+        for number, path in enumerate(ANIMALS)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    data = ManifestData(str(tmp_path / "t.jsonl"), folds=3, fold=1)
+    split_of(data)
+    assert data.notices[0] == f"28 rows of {data.root} without a group: each by itself"
+
+
 def test_a_group_that_lies_in_two_folders_is_told_before_training(tmp_path: Path, write_images: Write) -> None:
     write_images("train/cat/a_0.png", "train/dog/b_0.png", "val/cat/a_1.png", "val/dog/c_1.png", size=(20, 20))
     data = FolderData(str(tmp_path), group_pattern=PATTERN, cache_dir=str(tmp_path / "cache"))
@@ -216,6 +230,7 @@ def test_settings_that_contradict_are_named(options: dict[str, object], said: st
         ({"group_pattern": "cat|dog", "folds": 2, "fold": 1}, "data.group_pattern cat|dog: all 21 images of class 'cat' are in one group, 'cat' (cat/a_0.png), and none is left to train on where they are in val; tell more groups apart, or leave the class out"),  # noqa: E501
         ({"group_pattern": "/.", "val_fraction": 0.01}, "data.val_fraction 0.01: no group is left for val, of 6 (data.group_pattern /.); raise it, set it to 0, or use data.folds"),  # noqa: E501
         ({"folds": 50, "fold": 1}, "data.folds 50: only 42 images, such as cat/a_0.png, too few for data.folds 50; lower data.folds"),  # noqa: E501
+        ({"folds": 10**11, "fold": 7, "test_fraction": 0.1}, "data.folds 100000000000: only 42 images, such as cat/a_0.png, too few for data.folds 100000000000 and a test share; lower data.folds"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_groups_and_folds_that_cannot_be_are_one_line(

@@ -163,6 +163,11 @@ def test_an_image_that_is_not_there_is_left_out_and_named(folder: Path) -> None:
             r", row 1: path 'a{60}' has 40,000 characters, and is no path; correct",
         ),
         ([{"path": "a.png", "label": "a"}] * 2, r": a.png is listed 2 times; keep one of its rows$"),
+        (
+            [{"path": "b/../a.png", "label": "a"}, {"path": "./a.png", "label": "b"}],
+            r": b/../a.png is listed 2 times \(also as ./a.png\); keep one of its rows$",
+        ),
+        ([{"path": "a,b.png", "label": "a"}], r": cannot be read as .csv \(line 2 has more cells than there are col"),
         ([{"path": "a.png", "label": "a"}], r": only the label 'a' for train; a classifier needs two$"),
     ],
 )
@@ -184,13 +189,34 @@ def test_what_is_wrong_with_a_row_is_named(tmp_path: Path, rows: list[dict[str, 
             b"a/a.png\n" + b"b" * 5_000_000,
             r"cannot be read as .txt \(line 2 has more than 4,000,000 characters\)",
         ),
+        (
+            "table.csv",
+            b"path,label,label\na,b,c\n",
+            r"cannot be read as .csv \(column label stands there twice\); corr",
+        ),
+        (
+            "table.csv",
+            "path,label\na,b\n".encode("utf-16"),
+            r"cannot be read as .csv \(its text is UTF-16; save it as ",
+        ),
+        ("table.txt", "a/b.png\n".encode("utf-16"), r"cannot be read as .txt \(its text is UTF-16; save it as UTF-8\)"),
+        (
+            "table.jsonl",
+            b'{"path": "a", "label": ["a"]}\n',
+            r"row 1: label \['a'\] is not one value; give the row one$",
+        ),
+        (
+            "table.jsonl",
+            b'{"path": "a", "label": NaN}\n',
+            r"row 1: no 'label' \(columns: path, label\); fill it in, or",
+        ),
         ("table.jsonl", b"{half", r"cannot be read as .jsonl \(Expecting"),
         ("table.parquet", b"no parquet", r"cannot be read as .parquet \(Parquet"),
     ],
 )
 def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=rf"^data.root \S+/{name}: {message}"):
+    with pytest.raises(DataError, match=rf"^data.root \S+/{name}[:,] {message}"):
         ManifestData(str(tmp_path / name)).find_classes()
     with pytest.raises(DataError, match=r"^data.root \S+/gone.csv: no such file; check the path"):
         ManifestData(str(tmp_path / "gone.csv")).find_classes()
@@ -205,3 +231,14 @@ def test_a_parquet_file_of_25_kilobytes_that_claims_millions_of_rows_is_refused(
     assert (tmp_path / "table.parquet").stat().st_size < 50_000
     with pytest.raises(DataError, match=r"cannot be read as \.parquet \(5,000,000 rows in [\d,]+ bytes\); correct it$"):
         ManifestData(str(tmp_path / "table.parquet")).find_classes()
+
+
+def test_a_comma_at_the_end_of_each_line_is_no_cell(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,label,,\na.png,a,,\nb.png,b,,\n")
+    assert ManifestData(str(tmp_path / "t.csv")).find_classes() == ("a", "b")
+
+
+def test_an_image_by_its_whole_path_is_the_one_by_its_path_in_the_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"path,label\na.png,a\n{tmp_path / 'a.png'},b\n")
+    with pytest.raises(DataError, match=r"a.png is listed 2 times \(also as /"):
+        ManifestData(str(tmp_path / "t.csv")).find_classes()

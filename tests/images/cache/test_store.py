@@ -220,6 +220,56 @@ def test_memory_is_given_back_when_the_run_ends_or_at_the_next_start_if_it_was_k
     assert held(photos) == []
 
 
+USE = """
+import sys
+from pathlib import Path
+from vitcli.images.cache import store
+store.SHARED_MEMORY = Path(sys.argv[1]) / "memory"
+from vitcli.data.layouts.folder import FolderData
+from vitcli.preprocess import Preprocess
+more = {"folds": 3, "fold": int(sys.argv[3])} if len(sys.argv) > 3 else {}
+kept = {"cache": sys.argv[2], "cache_dir": sys.argv[1] + "/kept"}
+data = FolderData(sys.argv[1] + "/train", preprocess=Preprocess(size=(16, 16)), **kept, **more)
+data.setup("fit")
+print("ready", flush=True)
+go = Path(sys.argv[1]) / "go"
+while not go.exists():
+    pass
+for split in ("train", "val"):
+    data.listing(split).open(0).whole(4, 4)
+print("read")
+"""
+
+
+def test_a_run_of_another_fold_leaves_the_store_that_is_in_use(photos: Path, programs: Warm) -> None:
+    one = programs.start(photos, "disk", 1, code=USE)
+    one.until("ready\n")
+    first = set(stores(photos))
+    other = programs.start(photos, "disk", 2, code=USE)
+    other.until("ready\n")
+    assert first < set(stores(photos))
+    (photos / "go").touch()
+    for run in (one, other):
+        assert (ended := run.done()).stdout == "ready\nread\n", ended.stderr
+    # nobody uses those of the other folds now
+    assert programs.run(photos, "disk", 3, code=USE).returncode == 0
+    assert len(stores(photos)) == 2
+
+
+def test_a_store_in_memory_stays_until_its_last_user_has_ended(photos: Path, programs: Warm) -> None:
+    builder = programs.start(photos, "ram", code=USE)
+    builder.until("ready\n")
+    user = programs.start(photos, "ram", code=USE)
+    user.until("ready\n")
+    assert len(held(photos)) == 2
+    builder.send(signal.SIGTERM)
+    assert builder.done().returncode == -signal.SIGTERM
+    assert len(held(photos)) == 2
+    (photos / "go").touch()
+    assert (ended := user.done()).stdout == "ready\nread\n", ended.stderr
+    assert held(photos) == []
+
+
 def test_drawn_pictures_are_kept_too(photos: Path) -> None:
     options = {"train": 8, "val": 4, "preprocess": SMALL, "batch_size": 4, "cache_dir": str(photos / "kept")}
     cached = ShapesData(cache="disk", **options)  # type: ignore[arg-type]

@@ -330,3 +330,23 @@ def test_one_image_is_no_images(here: Path, capsys: pytest.CaptureFixture[str]) 
     photo(0, (20, 20)).save(here / "photos" / "one.png")
     checked("photos", code=0)
     assert "photos: 1 image\n" in capsys.readouterr().out
+
+
+def test_what_a_layout_leaves_out_is_told_as_fit_tells_it(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clean / "train" / "loose.jpg").write_bytes((clean / "train" / "cat" / "0.jpg").read_bytes())
+    notes = kinds(checked("photos", code=0), "notes")
+    assert notes["ignored"]["what"] == "1 entry: file outside of a class folder"
+    rows = "".join(f"train/{label}/{number}.jpg,{label},train\n" for label in ("cat", "dog") for number in range(5))
+    rows += "".join(f"val/{label}/0.jpg,{label},{split}\n" for label, split in (("cat", "val"), ("dog", "")))
+    (clean / "table.csv").write_text(f"path,label,split\n{rows}")
+    assert main(["check", "photos/table.csv"]) == 3
+    assert "1 rows of photos/table.csv have no split: left out" in capsys.readouterr().out
+
+
+def test_a_class_whose_name_cannot_be_used_is_named_and_not_left_out(
+    clean: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clean / "train").rename(clean.parent / "flat")
+    (clean.parent / "flat" / "cat").rename(clean.parent / "flat" / "a\nb")
+    assert main(["check", "flat"]) == 2
+    assert r"the name of the class 'a\nb' holds control characters; rename it" in capsys.readouterr().err

@@ -168,3 +168,17 @@ def test_a_member_whose_bytes_are_wrong_is_an_unreadable_image(tmp_path: Path, m
     with pytest.raises(UnreadableImage, match="damaged in the archive"):
         source.read("a/x.jpg")
     assert source.read("a/y.jpg") == b"whole"
+
+
+def test_a_tar_whose_members_tell_no_change_is_looked_at_anew_when_it_has_changed(tmp_path: Path) -> None:
+    def look() -> dict[str, int]:
+        return {entry.path: entry.version for entry in open_source(str(tmp_path / "set.tar")).files()[0]}
+
+    write(tmp_path / "set.tar", FILES)
+    os.utime(tmp_path / "set.tar", ns=(10**18, 10**18))
+    before = look()
+    assert look() == before
+    write(tmp_path / "set.tar", {path: content[::-1] for path, content in FILES.items()})
+    after = look()
+    assert after.keys() == before.keys()
+    assert all(after[path] != before[path] for path in after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -59,8 +60,12 @@ def _check(words: Sequence[str]) -> int:
         data.preprocess = replace(data.preprocess, white=white)
     parts = data.look_at_all()
     refuse_unused(words, data.unused)
-    groups = data.groups if isinstance(data, LabelledFiles) else None
-    health = examine(parts, data.source, data.max_pixels, data.preprocess.white, groups)
+    groups, passed_over, notices = None, None, data.notices
+    if isinstance(data, LabelledFiles):
+        groups, notices = data.groups, data.other_notices
+        passed_over = sum(data.passed_over.values(), Counter()) if data.passed_over else None
+    health = examine(parts, data.source, data.max_pixels, data.preprocess.white, groups, passed_over)
+    health.notes += [Finding("data", text) for text in notices]
     if isinstance(data.source, Shards) and (found := data.source.changed()):
         what = f"{counted(len(found), 'shard')}, such as {found[0][0]}: {found[0][1]}"
         health.findings.insert(0, Finding("changed since packing", what, found))

@@ -17,6 +17,7 @@ from vitcli.cli.verbs.layout import parsed
 from vitcli.data import ImageData, UnlabelledData
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.errors import ConfigError, DataError
+from vitcli.images.division.class_names import check_class_names
 from vitcli.images.division.splits import Pool
 from vitcli.images.source.entries import Entry
 from vitcli.images.source.shards.pack import pack
@@ -56,10 +57,12 @@ def _pack(words: Sequence[str]) -> int:
         )
     data: ImageData = config.data
     out, most_bytes = Path(at_home(config.out)), bytes_of(config.size)
+    _check_apart(config.out, out, _root(data))
     pools = _pools(data)
     refuse_unused(words, data.unused)
     names = [name for pool in pools.values() for name in pool.rows if name]
     classes = sorted(set(names), key=natural_order)
+    check_class_names(classes, f"data.root {_root(data)}")
     shards = list(_planned(pools, classes, data.quarantined, most_bytes))
     if not shards:
         raise DataError(f"data.root {_root(data)}: no images in it; nothing is packed")
@@ -79,6 +82,16 @@ def _pack(words: Sequence[str]) -> int:
     lines.append(f"written: {written} of {len(shards)}; checksums: {out / NAME}")
     print("\n".join(map(printable, lines)))
     return DONE
+
+
+def _check_apart(typed: str, out: Path, root: str) -> None:
+    """Check that the shards will not lie among the images, where the next command would take them for a class.
+
+    Raises:
+        ConfigError: They would.
+    """
+    if Path(root).is_dir() and out.resolve().is_relative_to(Path(root).resolve()):
+        raise ConfigError(f"--out {typed}: lies in data.root {root}; name a folder beside it")
 
 
 def _pools(data: ImageData) -> Mapping[str, Pool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vitcli.data import CatsDogsData, FolderData, ManifestData, ParquetData, ShardsData, UnlabelledData
 from vitcli.data.layouts.cats_dogs import kind
 from vitcli.errors import DataError
+from vitcli.images.division.class_names import UnusableNameError
 from vitcli.images.source.archive import Tar
 from vitcli.images.source.shards.shards import Shards
 from vitcli.images.source.shards.table import NONE
@@ -18,7 +19,7 @@ def guess(root: str) -> str:
     """The class of image data that a root looks like.
 
     Raises:
-        DataError: There is no such root.
+        DataError: There is no such root, or a class of it has a name that cannot be used.
     """
     root = at_home(root)
     if holds_images(root):
@@ -37,6 +38,9 @@ def guess(root: str) -> str:
     try:
         if len(folders.find_classes()) >= 2:
             return FolderData.__name__
+    except UnusableNameError:
+        # of a folder that is to be renamed, and no reason to look for another layout, which would leave it out
+        raise
     except DataError:
         pass
     found, _ = source.files("", IMAGE_EXTENSIONS)

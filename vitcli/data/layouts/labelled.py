@@ -80,6 +80,8 @@ class LabelledFiles(ImageData, ABC):
         self.follow_links = follow_links
         self.remote = remote
         self.unused |= unused(self.root)
+        # of each folder, what is none of its images, and why
+        self.passed_over: dict[str, Counter[str]] = {}
         self._source: Source | None = None
         self._indices: dict[str, Index] = {}
         # what read_pools found, once it was asked
@@ -268,6 +270,17 @@ class LabelledFiles(ImageData, ABC):
 
     def say_left_out(self, where: str, more: Counter[str]) -> None:
         """Note what of a folder is left out, and why."""
-        said = [f"{count} ({reason}{REMEDIES.get(reason, '')})" for reason, count in more.most_common() if count]
-        if said:
-            self._notice(f"left out of {where}: {', '.join(said)}")
+        self.passed_over[where] = +more
+        if text := self._told_left_out(where):
+            self._notice(text)
+
+    def _told_left_out(self, where: str) -> str:
+        found = self.passed_over[where].most_common()
+        said = [f"{count} ({reason}{REMEDIES.get(reason, '')})" for reason, count in found]
+        return f"left out of {where}: {', '.join(said)}" if said else ""
+
+    @property
+    def other_notices(self) -> list[str]:
+        """All notices but those of what is left out."""
+        left_out = set(map(self._told_left_out, self.passed_over))
+        return [text for text in self.notices if text not in left_out]

@@ -20,7 +20,7 @@ from vitcli.images.index.listing import Listing
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.open import open_source
 from vitcli.images.source.source import Folder, Source
-from vitcli.names import absolute, at_home, extension, is_url, natural_order
+from vitcli.names import absolute, at_home, extension, is_url, natural_order, printable
 from vitcli.table.read import Record, read_table
 
 SPLIT = "split"
@@ -126,11 +126,23 @@ class ManifestData(LabelledFiles):
                         f"data.{key} {column}: no row of {self.root} has such a column; name one of its columns, or "
                         "leave it out"
                     )
-            (path, times), *_ = Counter(path for path, _, _ in rows).most_common(1) or [("", 0)]
-            if times > 1:
-                raise DataError(f"data.root {self.root}: {path} is listed {times} times; keep one of its rows")
+            self._check_apart([path for path, _, _ in rows])
             self._read = rows
         return self._read
+
+    def _check_apart(self, paths: list[str]) -> None:
+        """Check that no image is listed twice, under whatever spelling of its path.
+
+        Raises:
+            DataError: One is.
+        """
+        above = os.path.abspath(self.folder or os.path.dirname(self.root))
+        whole = [os.path.normpath(path if is_url(self.root) else os.path.join(above, path)) for path in paths]
+        (most, times), *_ = Counter(whole).most_common(1) or [("", 0)]
+        if times > 1:
+            spelled = list(dict.fromkeys(path for path, one in zip(paths, whole, strict=True) if one == most))
+            also = f" (also as {spelled[1]})" if len(spelled) > 1 else ""
+            raise DataError(f"data.root {self.root}: {spelled[0]} is listed {times} times{also}; keep one of its rows")
 
     def _table(self) -> Iterator[Record]:
         """The rows of the table, wherever it lies."""
@@ -146,12 +158,23 @@ class ManifestData(LabelledFiles):
 
     def _row(self, number: int, row: Record) -> tuple[str, str, str]:
         where = f"data.root {self.root}, row {number}"
-        for key, column in (("path_column", self.path_column), ("label_column", self.label_column)):
-            if row.get(column) is None or not str(row[column]).strip():
+        path, label, group, split_word = (
+            _text(where, row, column)
+            for column in (self.path_column, self.label_column, self.group_column, self.split_column)
+        )
+        for key, column, text in (
+            ("path_column", self.path_column, path),
+            ("label_column", self.label_column, label),
+        ):
+            if not text.strip():
                 raise DataError(
                     f"{where}: no {column!r} (columns: {', '.join(map(str, row))}); fill it in, or set data.{key}"
                 )
-        path, group = str(row[self.path_column]), row.get(self.group_column)
+        # a list of paths names folders, whose names may be no text
+        if extension(self.root) != ".txt" and any("\ud800" <= letter <= "\udfff" for letter in label):
+            raise DataError(
+                f"{where}: {self.label_column} '{printable(label)}' is not valid UTF-8; save the table as UTF-8"
+            )
         if "\0" in path or len(path) > LONGEST_PATH:
             why = "holds a NUL byte" if "\0" in path else f"has {len(path):,} characters"
             raise DataError(f"{where}: {self.path_column} {path[:60]!r} {why}, and is no path; correct it")
@@ -162,9 +185,8 @@ class ManifestData(LabelledFiles):
                     f"{where}: {path} does not lie in {above}; set data.folder to a folder above all images"
                 )
             path = path[len(above) + 1 :]
-        self._grouped[path] = "" if group is None else str(group).strip()
-        split = self._split(where, str(row.get(self.split_column) or "").strip())
-        return path, self.named(str(row[self.label_column])), split
+        self._grouped[path] = group.strip()
+        return path, self.named(label), self._split(where, split_word.strip())
 
     def _split(self, where: str, value: str) -> str:
         if not value:
@@ -254,3 +276,16 @@ class ManifestData(LabelledFiles):
         elif empty:
             self._notice(f"no images in {part} of {', '.join(empty[:5])}{' and more' if len(empty) > 5 else ''}")
         return self.listing_of(parts[part], self.classes)
+
+
+def _text(where: str, row: Record, column: str) -> str:
+    """A cell as text; empty where it has no value.
+
+    Raises:
+        DataError: It holds several.
+    """
+    value = row.get(column)
+    if isinstance(value, list | dict):
+        raise DataError(f"{where}: {column} {str(value)[:60]} is not one value; give the row one")
+    # nan, by which other tools write that there is none
+    return "" if value is None or value != value else str(value)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from vitcli.errors import ConfigError
 from vitcli.images.cache.copies import Ready, Shrunk, StoredOpener, damaged
+from vitcli.images.cache.used import give_up, is_used_here, remove, use
 from vitcli.images.decode import heif
 from vitcli.images.decode.encoded import strict
 from vitcli.images.decode.picture import UnreadableImage
@@ -30,7 +31,7 @@ from vitcli.machine.threads import map_some
 Cache = Literal["none", "ram", "disk"]
 
 # rises when a copy of the same file would be another
-LAYOUT = 3
+LAYOUT = 4
 SHARED_MEMORY = Path("/dev/shm")
 CHUNK = 256
 # what is left free on the disk or in memory
@@ -47,7 +48,8 @@ def stored(
         copy: What is kept of each.
         cache: disk keeps the store for the next run, ram until this one ends.
         folder: Where stores on disk lie.
-        owner: Whose store it is: another one of the same owner, of the same copies, is out of date and removed.
+        owner: Whose store it is: another one of the same owner, of the same copies, is out of date and removed, unless
+            another process uses it.
         max_pixels: Images of more pixels are not decoded.
         threads: How many pictures are decoded at once.
 
@@ -66,16 +68,21 @@ def stored(
     }
     name = "pixels-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
     store = place / name
+    # before it is looked at: from here on nobody removes it
+    use(store)
     if store.is_dir() and (damage := damaged(store, len(listing))):
         print(f"data.cache {cache}: {store}: {damage}; decoding the images again", file=sys.stderr)
-        shutil.rmtree(store, ignore_errors=True)
+        remove(store)
     if not (store / "about.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
         _sweep(place, about, cache)
         _check_room(listing, copy, cache, place)
         _build(listing, copy, store, about, max_pixels, threads)
-        if cache == "ram":
-            atexit.register(_remove_own, store, os.getpid())
+        # another process's, if that was faster
+        use(store)
+    if cache == "ram":
+        # whoever of its users is the last
+        atexit.register(_remove_own, store, os.getpid())
     return listing.opened_by(StoredOpener(store, copy))
 
 
@@ -119,10 +126,13 @@ def _build(
         (unfinished / "about.json").write_text(json.dumps({**about, "pid": os.getpid(), "reasons": reasons}))
         for part in (*unfinished.iterdir(), unfinished):
             sync(part)
+        # not before: whoever closes a file loses the lock on it
+        use(store, unfinished)
         try:
             unfinished.rename(store)
         except OSError:
             # another process was faster, and built the same
+            give_up(store)
             if not (store / "about.json").is_file():
                 raise
     finally:
@@ -151,9 +161,9 @@ def _sweep(place: Path, about: dict[str, Any], cache: Cache) -> None:
         except (OSError, ValueError):
             continue
         stale = all(held.get(key) == about[key] for key in ("owner", "copy")) and held.get("of") != about["of"]
-        orphan = cache == "ram" and not _alive(str(held.get("pid")))
-        if orphan or (stale and cache == "disk"):
-            shutil.rmtree(store, ignore_errors=True)
+        # in memory, what nobody uses was left by processes that were killed
+        if stale or (cache == "ram" and not is_used_here(store)):
+            remove(store)
 
 
 def _memory() -> Path:
@@ -173,4 +183,4 @@ def _alive(pid: str) -> bool:
 
 def _remove_own(store: Path, pid: int) -> None:
     if os.getpid() == pid:
-        shutil.rmtree(store, ignore_errors=True)
+        remove(store)

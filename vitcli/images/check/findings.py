@@ -39,6 +39,7 @@ def examine(
     max_pixels: int,
     white: int | None = None,
     groups: Groups | None = None,
+    passed_over: Counter[str] | None = None,
 ) -> Health:
     """Everything that is wrong with a set of images which have been inspected.
 
@@ -48,6 +49,7 @@ def examine(
         max_pixels: Images of more pixels are not decoded.
         white: The value of white in pictures of more than 8 bits; None for what the file says.
         groups: Of the images that belong together, if there are some.
+        passed_over: How much of what lies there is none of these images, by reason; None: what was no file of an image.
     """
     images = [image for split, pool in parts.items() for image in _images(split, pool)]
     health = Health({split: {name: len(rows) for name, rows in pool.rows.items()} for split, pool in parts.items()})
@@ -59,14 +61,13 @@ def examine(
     _classes(health)
     _extremes(health, images)
     _endings(health, images)
-    _missed(health, parts)
+    _missed(health, parts, passed_over)
     return health
 
 
-def _missed(health: Health, parts: Mapping[str, Pool]) -> None:
-    left_out: Counter[str] = Counter()
-    for index in {id(pool.index): pool.index for pool in parts.values()}.values():
-        left_out += index.left_out
+def _missed(health: Health, parts: Mapping[str, Pool], passed_over: Counter[str] | None) -> None:
+    indices = {id(pool.index): pool.index for pool in parts.values()}.values()
+    left_out = sum((index.left_out for index in indices), Counter()) if passed_over is None else passed_over
     for reason, count in left_out.most_common():
         health.notes.append(Finding("ignored", f"{count:,} {'entries' if count > 1 else 'entry'}: {reason}"))
     if not any(map(len, parts.values())):
@@ -223,7 +224,8 @@ def _endings(health: Health, images: list[Image]) -> None:
     wrong = [
         image
         for image in images
-        if image.facts.format in ENDINGS and extension(image.path) not in ENDINGS[image.facts.format]
+        # a row of a table has none
+        if image.facts.format in ENDINGS and extension(image.path) not in ("", *ENDINGS[image.facts.format])
     ]
     if wrong:
         listed = [{"path": image.path, "format": image.facts.format} for image in wrong]

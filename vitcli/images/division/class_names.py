@@ -51,6 +51,10 @@ def plain(label: str) -> str:
     return unicodedata.normalize("NFC", "/".join(part.strip() for part in label.split("/")))
 
 
+class UnusableNameError(DataError):
+    """The name of a class cannot be shown, or written to a file."""
+
+
 def check_class_names(names: Iterable[str], key: str) -> None:
     """Check that all names can be shown, and written to any file.
 
@@ -59,11 +63,11 @@ def check_class_names(names: Iterable[str], key: str) -> None:
         key: The setting that leads to them and its value, as typed.
 
     Raises:
-        DataError: One is empty, not valid UTF-8, or holds control characters.
+        UnusableNameError: One is empty, not valid UTF-8, or holds control characters.
     """
     for name in names:
         kinds = {unicodedata.category(letter) for letter in name}
         why = "is not valid UTF-8" if "Cs" in kinds else "holds control characters" if "Cc" in kinds else ""
         why = why or ("" if name.strip("/") else "is empty but for spaces")
         if why:
-            raise DataError(f"{key}: the name of the class '{printable(name)}' {why}; rename it")
+            raise UnusableNameError(f"{key}: the name of the class '{printable(name)}' {why}; rename it")

@@ -82,6 +82,11 @@ class Shares:
             parts = [("train", 1 - self.val - self.test), ("val", self.val)]
         return [(split, share) for split, share in (*parts, ("test", self.test)) if share > 0]
 
+    @property
+    def count(self) -> int:
+        """How many parts there are; of folds there may be more than a list could hold."""
+        return self.folds + (self.test > 0) if self.folds else len(self.parts)
+
     def without_test(self) -> Shares:
         """The same where there is a test split already."""
         return replace(self, test=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -37,9 +37,11 @@ def divided_whole(pool: Pool, shares: Shares, seed: int, groups: Groups | None) 
     rows = np.concatenate([*(pool.rows[name] for name in names), np.zeros(0, dtype=np.int64)])
     labels = np.repeat(np.arange(len(names)), [len(pool.rows[name]) for name in names])
     together = kept_together(pool.index, rows, groups)
+    told = _Told(pool, shares, groups, names, rows, labels, together)
+    told.check_enough()
     parts = dealt(labels, together, pool.index.ranks(seed)[rows], [share for _, share in shares.parts])
-    told = _Told(pool, shares, groups, names, rows, labels, together, parts)
-    told.check()
+    told = replace(told, parts=parts)
+    told.check_parts()
     splits = np.array([PARTS.index(split) for split, _ in shares.parts], dtype=np.int64)[parts]
     pools = []
     for number in range(len(PARTS)):
@@ -61,22 +63,26 @@ class _Told:
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     together: NDArray[np.int64]
-    parts: NDArray[np.int64]
+    parts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def key(self) -> str:
         """The setting that an error is about."""
         return self.groups.setting if self.groups else f"data.folds {self.shares.folds}"
 
-    def check(self) -> None:
-        """Check that every part has images, and training images of every class.
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return int(self.together.max()) + 1 if len(self.together) else 0
+
+    def check_enough(self) -> None:
+        """Check that there is a group for every part.
 
         Raises:
-            ConfigError: One has none.
+            ConfigError: There are fewer.
         """
-        count = int(self.together.max()) + 1 if len(self.together) else 0
-        wanted = len(self.shares.parts)
-        if 0 < count < wanted:
+        count = self.count
+        if 0 < count < self.shares.count:
             what = "group" if self.groups else "image"
             found = f"only {counted(count, what)}, such as {self._named(0)}"
             if self.shares.folds:
@@ -88,13 +94,20 @@ class _Told:
             raise ConfigError(
                 f"{self.key}: {found}, too few for {named}; tell more groups apart, or set a fraction to 0"
             )
+
+    def check_parts(self) -> None:
+        """Check that every part has images, and training images of every class.
+
+        Raises:
+            ConfigError: One has none.
+        """
         for label in np.flatnonzero(~self._trains()).tolist():
             self._refuse(label)
         for part, (split, _) in enumerate(self.shares.parts):
             if len(self.parts) and not self.shares.folds and not (self.parts == part).any():
                 raise ConfigError(
-                    f"data.{split}_fraction {getattr(self.shares, split)}: no group is left for {split}, of {count} "
-                    f"({self.key}); raise it, set it to 0, or use data.folds"
+                    f"data.{split}_fraction {getattr(self.shares, split)}: no group is left for {split}, of "
+                    f"{self.count} ({self.key}); raise it, set it to 0, or use data.folds"
                 )
 
     def _trains(self) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from vitcli.images.source.far import FarFile
 from vitcli.images.source.paths import Paths
 
 # another one where the file is written otherwise; one of another layout is not read
-LAYOUT = 1
+LAYOUT = 2
 
 
 @final
@@ -29,7 +29,7 @@ class Contents:
     Args:
         paths: Of the members that are files, as they are in the archive.
         sizes: int64 (members,), in bytes.
-        versions: int64 (members,), the time of each one's last change, in seconds.
+        versions: int64 (members,), of each one.
         starts: int64 (members,), where the content begins in the tar.
         left_out: How many entries are no member, by reason.
     """

@@ -43,7 +43,8 @@ def numbered_names(ranges: Ranges) -> tuple[str, dict[int, str]]:
 
 
 def _listed(content: bytes) -> dict[int, str]:
-    lines = content.decode("utf-8-sig").splitlines()
+    # not splitlines, which takes U+2028 and others in a name for the end of a line
+    lines = content.decode("utf-8-sig").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     return {number: _name(line.strip()) for number, line in enumerate(lines)}

@@ -53,7 +53,9 @@ def test_an_archive_in_a_store_has_the_members_that_it_has_on_the_disk(
     root = f"s3://packs/photos{ending}" if scheme == "s3" else f"{bucket.url}/packs/photos{ending}?download=1"
     there, here = open_source(root, remote=remote), open_source(str(file))
     assert there.folders() == here.folders()
-    assert list(there.files()[0]) == list(here.files()[0])
+    # the version of a tar's members is the tar's own too
+    same = slice(None) if ending == ".zip" else slice(2)
+    assert [entry[same] for entry in there.files()[0]] == [entry[same] for entry in here.files()[0]]
     assert {path: there.read(path) for path in MEMBERS} == MEMBERS
     with pytest.raises(UnreadableImage, match="no such file"):
         there.read("c.jpg")
