@@ -139,7 +139,11 @@ def test_nothing_gives_no_rows(copied: Path) -> None:
 
 def test_what_cannot_be_asked_is_refused_in_a_line(copied: Path) -> None:
     for options, told in [
-        ({"batch_size": 0}, "batch_size 0: below 1"),
+        ({"batch_size": 0}, "batch_size 0: is no whole number of at least 1"),
+        ({"batch_size": 2.5}, "batch_size 2.5: is no whole number of at least 1"),
+        ({"batch_size": "4"}, "batch_size '4': is no whole number of at least 1"),
+        ({"max_pixels": 0}, "max_pixels 0: is no whole number of at least 1"),
+        ({"temperature": "x"}, "temperature 'x': is neither a number nor auto"),
         ({"threshold": 1.5}, "threshold 1.5: outside"),
         ({"temperature": 0.0}, "temperature 0: must be above 0"),
         ({"tta": "rotate"}, "tta rotate"),
@@ -148,6 +152,9 @@ def test_what_cannot_be_asked_is_refused_in_a_line(copied: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=told):
             Predictor(copied, **{"device": "cpu", **options})  # type: ignore[arg-type]
+    for given, told in ((b"photos", "builtins.bytes: is no image"), ("", "'': is no path of an image")):
+        with pytest.raises(DataError, match=told):
+            Predictor(copied, device="cpu").predict(given)  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match="nowhere: no such file"):
         Predictor("nowhere")
 

@@ -61,8 +61,11 @@ class Predictor:
         threshold: float | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size {batch_size}: below 1; a batch holds at least one image")
+        for name, value in (("batch_size", batch_size), ("max_pixels", max_pixels)):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} {value!r}: is no whole number of at least 1")
+        if temperature != "auto" and not isinstance(temperature, int | float):
+            raise ConfigError(f"temperature {temperature!r}: is neither a number nor auto")
         path = at_home(os.fspath(run))
         pretrained = open_pretrained(path)
         self.preprocess = pretrained.contract(str(run))

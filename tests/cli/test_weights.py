@@ -15,6 +15,7 @@ from vitcli.__main__ import main
 from vitcli.table.rows import read_rows
 from vitcli.train import Classifier
 from vitcli.weights import open_net, save_tensors
+from vitcli.weights.files import read_metadata
 
 HEADS = ["--heads", "2"]
 
@@ -44,6 +45,34 @@ def test_import_writes_the_same_function(ours: Path):
     timms.load_state_dict(torch.load("kept.pt", weights_only=True)["net"])
     images = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(open_net(ours)(images), timms.eval()(images), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"\xef\xbb\xbfcircle\r\n square \r\n\r\nstar\r\n \r\n", ["circle", "square", "star"]),
+        (b"n00000001\nn00000002\nn00000003 a star", ["n00000001", "n00000002", "a star"]),
+        ("a\u2028b\nc\nd\n".encode(), ["a\u2028b", "c", "d"]),
+    ],
+)
+def test_names_are_the_lines_of_the_file_and_never_empty(peer: Path, content: bytes, names: list[str]):
+    Path("names.txt").write_bytes(content)
+    assert main(["import", "peer.safetensors", *HEADS, "--classes", "names.txt", "--out", "o.safetensors"]) == 0
+    assert read_metadata(Path("o.safetensors"))["classes"] == names
+
+
+def test_backbone_leaves_all_of_the_head_to_train_and_tells_what_is_frozen_as_drawn(
+    ours: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["fit", "--weights", "ours.safetensors", "--data.root", "photos", *CPU, "--trainer.max_epochs", "1"]
+    words += ["--model.freeze", "[backbone]", "--model.net.pre_logits", "8", "--run.name", "r"]
+    assert main(words) == 0
+    assert "frozen as drawn" not in capsys.readouterr().out
+    trained = Classifier.load_from_checkpoint("runs/r/checkpoints/last.ckpt").net
+    names = {name for name, parameter in trained.named_parameters() if parameter.requires_grad}
+    assert names == {"head.weight", "head.bias", "pre_logits.weight", "pre_logits.bias"}
+    assert main([*words[:-1], "s", "--model.net.pool", "attention"]) == 0
+    assert "model.freeze: attention_pool.query: frozen as drawn at random" in capsys.readouterr().out
 
 
 def test_predict_names_the_classes_that_were_imported(ours: Path, photos: Path):
@@ -133,6 +162,20 @@ def test_a_checkpoint_or_a_run_starts_a_new_run_through_weights(
         (["--weights", "ours.safetensors", "--model.net.dim", "32"], "dim"),
         (["--weights", "ours.safetensors", "--ckpt_path", "last"], "--weights ours.safetensors"),
         (["--weights", "ours.safetensors", "--model.freeze", "[nothing.*]"], "model.freeze nothing.*"),
+        (
+            ["--weights", "ours.safetensors", "--model.freeze", "['*']"],
+            "model.freeze *: leaves nothing to train; freeze",
+        ),
+        (
+            ["--weights", "ours.safetensors", "--model.net.image_size", "0"],
+            "model.net.image_size 0: must be at least 1",
+        ),
+        (
+            ["--model.net.backend.mlp_ratio", "1e30"],
+            "model.net.backend.mlp_ratio 1e+30: absurdly large; at most 1,048,",
+        ),
+        (["--model.net.dim", "1000000000"], "model.net.dim 1000000000: absurdly large; at most 1,048,576"),
+        (["--model.net.registers", "-1"], "model.net.registers -1: must be at least 0"),
     ],
 )
 def test_weights_that_are_none_get_one_line(

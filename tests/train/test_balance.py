@@ -79,8 +79,9 @@ def test_weights_are_plain_in_the_checkpoint_and_come_back() -> None:
     ("weights", "message"),
     [
         ({"d": 1.0}, r"^model.class_weights 'd': is none of the classes a, b, c$"),
-        ({"a": 0.0}, r"^model.class_weights 'a' 0.0: must be a finite number above 0"),
-        ({"a": float("nan")}, r"^model.class_weights 'a' nan: must be a finite number above 0"),
+        ({"a": 0.0}, r"^model.class_weights 'a' 0.0: must be above 0 and below 3.4"),
+        ({"a": 1e40}, r"^model.class_weights 'a' 1e\+40: must be above 0 and below 3.40282e\+38; 1 is usual$"),
+        ({"a": float("nan")}, r"^model.class_weights 'a' nan: must be above 0 and below 3.4"),
     ],
 )
 def test_a_weight_that_cannot_be_is_named(weights: dict[str, float], message: str) -> None:
@@ -111,7 +112,7 @@ def test_classes_that_yaml_reads_as_numbers_have_their_weights(
     [
         ({7: 2.0}, "^model.class_weights 7: is none of the classes 007, yes; YAML reads it as no name, so put the"),
         ({True: 2.0}, "^model.class_weights True: is none of the classes 007, yes; YAML reads it as no name"),
-        ({"007": 1.0, "yes": 0.0}, "^model.class_weights 'yes' 0.0: must be a finite number above 0"),
+        ({"007": 1.0, "yes": 0.0}, "^model.class_weights 'yes' 0.0: must be above 0 and below 3.4"),
     ],
 )
 def test_what_yaml_reads_as_another_value_is_one_line(weights: Any, message: str) -> None:

@@ -26,7 +26,7 @@ from vitcli.images.decode.encoded import EncodedPicture
 from vitcli.images.decode.pixels import Way
 from vitcli.preprocess import Preprocess
 from vitcli.table.rows import read_rows
-from vitcli.weights import import_net
+from vitcli.weights import fetch, import_net
 from vitcli.weights.fetch import _check_alike
 from vitcli.weights.open import open_pretrained
 
@@ -37,6 +37,34 @@ def test_a_model_of_timms_without_a_head_is_compared_by_its_features():
     _check_alike("timm:test_vit", net, model)
     with pytest.raises(WeightsError, match="computes something else"):
         _check_alike("timm:test_vit", import_net(model.state_dict(), heads=4, classes=1), model)
+
+
+@pytest.mark.parametrize(
+    ("mode", "fraction", "expected", "told"),
+    [
+        ("center", 0.9, ("center_crop", 0.9), ""),
+        (None, 0.9, ("center_crop", 0.9), ""),
+        ("squash", 1.0, ("squash", 1.0), ""),
+        ("border", 1.0, ("pad", 1.0), ""),
+        ("squash", 0.9, ("squash", 1.0), "timm takes the middle 0.9 of a picture (squash), and here it is taken whole"),
+    ],
+)
+def test_pictures_are_cropped_as_timm_crops_them(
+    mode: str | None,
+    fraction: float,
+    expected: tuple[str, float],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
+):
+    model = timm.create_model("test_vit", pretrained=False)
+    model.pretrained_cfg = {**model.pretrained_cfg, "crop_mode": mode, "crop_pct": fraction}
+    monkeypatch.setattr(fetch, "_from_hub", lambda spec, load: model)
+    preprocess = open_pretrained("timm:test_vit").preprocess
+    assert (preprocess["resize"], preprocess["crop_fraction"]) == expected
+    assert [told in str(warning.message) for warning in recwarn if "timm takes" in str(warning.message)] == [True][
+        : bool(told)
+    ]
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ LONGEST = 400
 # known late, or from the model
 LATE = {"tokens", "dim", "preprocess", "classes"}
 
+COMPUTED = re.compile(r"Call to compute_fn of link .*? failed: (?P<why>[\w.]+ .*)")
 NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|Expected '(?P<other>[\w.]+)' to be a subclass")
 # behind each |, how earlier versions of jsonargparse said it
 NO_OPTION = re.compile(r"(?:Option|Key) '(?P<option>[\w.]+)' is not (?:accepted|expected)")
@@ -98,6 +99,9 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
         words: The words that were parsed.
     """
     text = " ".join(message.split())
+    if computed := COMPUTED.search(text):
+        # what follows from a setting was refused, in vitcli's own words
+        return computed["why"]
     # the same key twice where a parser wraps its own error
     keys = list(dict.fromkeys(PARSER_KEY.findall(text)))
     key = ".".join(keys).replace(".init_args", "")

@@ -8,15 +8,20 @@ from typing import Any, get_args
 
 from vitcli.errors import ConfigError
 
+# far above any net's, and small enough to be computed with
+MOST = 2**20
 
-def at_least_one(key: str, value: int) -> int:
+
+def count_or_size(key: str, value: int) -> int:
     """A count or a size.
 
     Raises:
-        ConfigError: Below 1.
+        ConfigError: Below 1, or above ``MOST``.
     """
     if value < 1:
         raise ConfigError(f"{key} {value}: must be at least 1")
+    if value > MOST:
+        raise ConfigError(f"{key} {value}: absurdly large; at most {MOST:,}")
     return value
 
 

@@ -13,7 +13,7 @@ from vitcli.errors import ConfigError
 from vitcli.net.init import small
 from vitcli.net.kernels.dense import dense, product_of
 from vitcli.net.kernels.traced import seen_through
-from vitcli.net.limits import at_least_one, shown, sides
+from vitcli.net.limits import count_or_size, shown, sides
 
 # numbers that are cut at once: twice as many fit into the caches of a core
 PIECE = 1_000_000
@@ -51,8 +51,8 @@ class PatchEmbed(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size, self.patch_size, self.grid = on_grid(image_size, patch_size)
-        self.channels = at_least_one("model.net.channels", channels)
-        self.dim = at_least_one("model.net.dim", dim)
+        self.channels = count_or_size("model.net.channels", channels)
+        self.dim = count_or_size("model.net.dim", dim)
         patch_height, patch_width = self.patch_size
         self.proj = nn.Conv2d(channels, dim, kernel_size=self.patch_size, stride=self.patch_size, bias=bias)
         small(self.proj.weight)

@@ -14,7 +14,7 @@ from vitcli.errors import ConfigError
 from vitcli.net.init import small
 from vitcli.net.kernels.dense import dense
 from vitcli.net.kernels.undrawn import is_undrawn
-from vitcli.net.limits import at_least_one, shown
+from vitcli.net.limits import count_or_size, shown
 from vitcli.net.patches import expect_shape, on_grid
 
 Stem = Literal["patches", "conv"]
@@ -56,8 +56,8 @@ class ConvStem(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size, self.patch_size, self.grid = on_grid(image_size, patch_size)
-        self.channels = at_least_one("model.net.channels", channels)
-        self.dim = at_least_one("model.net.dim", dim)
+        self.channels = count_or_size("model.net.channels", channels)
+        self.dim = count_or_size("model.net.dim", dim)
         side, other = self.patch_size
         if side != other or side < FIRST or side & (side - 1):
             raise ConfigError(

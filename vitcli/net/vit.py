@@ -14,7 +14,7 @@ from vitcli.errors import ConfigError
 from vitcli.machine.malloc import keep_freed_blocks
 from vitcli.net.backend import Backend, class_path
 from vitcli.net.init import linear, table
-from vitcli.net.limits import above_zero, at_least_one, one_of, share
+from vitcli.net.limits import above_zero, count_or_size, one_of, share
 from vitcli.net.patches import PatchEmbed
 from vitcli.net.pool import AttentionPool, PoolScore
 from vitcli.net.positions import Positions, sincos
@@ -26,6 +26,10 @@ from vitcli.net.transformer.vanilla import VanillaTransformer
 
 Pool = Literal["cls", "mean", "mean_patches", "attention", "cls_mean"]
 FinalNorm = Literal["before_pool", "after_pool", "none"]
+
+
+# names of the parameters that make logits of what was pooled
+HEAD = ("head.", "pre_logits.")
 
 
 @final
@@ -122,9 +126,9 @@ class ViT(nn.Module):
         self.pool = pool
         self.dropout = share("model.net.dropout", dropout)
         self.norm_eps = norm_eps
-        self.classes = at_least_one("model.net.classes", classes)
-        if registers:
-            at_least_one("model.net.registers", registers)
+        self.classes = count_or_size("model.net.classes", classes)
+        if registers < 0:
+            raise ConfigError(f"model.net.registers {registers}: must be at least 0")
         self.registers = registers
         self.positions = positions
         self.final_norm = final_norm
@@ -144,7 +148,7 @@ class ViT(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=norm_eps) if final_norm != "none" else None
         self.attention_pool = AttentionPool(dim, pool_score) if pool == "attention" else None
         self.head_layers = self._checked_layers(head_layers)
-        width = self.pooled_width if pre_logits is None else at_least_one("model.net.pre_logits", pre_logits)
+        width = self.pooled_width if pre_logits is None else count_or_size("model.net.pre_logits", pre_logits)
         self.pre_logits = linear(self.pooled_width, width) if pre_logits is not None else None
         self.head = linear(width, classes)
 
@@ -262,7 +266,7 @@ class ViT(nn.Module):
 
     def _checked_layers(self, count: int) -> int:
         key = f"model.net.head_layers {count}"
-        if at_least_one("model.net.head_layers", count) == 1:
+        if count_or_size("model.net.head_layers", count) == 1:
             return 1
         if not isinstance(self.backend, Stack):
             raise ConfigError(f"{key}: {type(self.backend).__name__} gives its last layer alone; leave it at 1")

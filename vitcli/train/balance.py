@@ -9,6 +9,8 @@ from torch import Tensor
 
 from vitcli.errors import ConfigError
 
+# of float32, in which losses are computed
+LARGEST = torch.finfo(torch.float32).max
 ClassWeights = Literal["auto"] | dict[str, float] | None
 
 
@@ -51,5 +53,7 @@ def check_weights(weights: ClassWeights, classes: tuple[str, ...]) -> None:
         if list(map(str, keys)).count(str(key)) > 1:
             raise ConfigError(f"model.class_weights {key!r}: names the class {key} twice; keep one of its weights")
     for name, weight in weights.items():
-        if not 0 < weight < float("inf"):
-            raise ConfigError(f"model.class_weights {name!r} {weight}: must be a finite number above 0; 1 is usual")
+        if not 0 < weight < LARGEST:
+            raise ConfigError(
+                f"model.class_weights {name!r} {weight}: must be above 0 and below {LARGEST:g}; 1 is usual"
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 
 from vitcli.errors import ConfigError
-from vitcli.net import ViT
+from vitcli.net import HEAD, ViT
 
 
 def freeze_parameters(net: ViT, patterns: tuple[str, ...]) -> None:
@@ -16,13 +16,13 @@ def freeze_parameters(net: ViT, patterns: tuple[str, ...]) -> None:
         patterns: As ``model.freeze`` has them: such as ``patches.*``, or ``backbone`` for everything but the head.
 
     Raises:
-        ConfigError: A pattern that matches no parameter.
+        ConfigError: A pattern matches no parameter, or all of them leave none to train.
     """
     for pattern in patterns:
         matched = [
             parameter
             for name, parameter in net.named_parameters()
-            if (not name.startswith("head.") if pattern == "backbone" else fnmatch(name, pattern))
+            if (not name.startswith(HEAD) if pattern == "backbone" else fnmatch(name, pattern))
         ]
         if not matched:
             names = ", ".join(sorted({name.split(".")[0] for name, _ in net.named_parameters()}))
@@ -32,3 +32,5 @@ def freeze_parameters(net: ViT, patterns: tuple[str, ...]) -> None:
             )
         for parameter in matched:
             parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise ConfigError(f"model.freeze {', '.join(patterns)}: leaves nothing to train; freeze less, such as backbone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,8 @@ from vitcli.weights.importer import import_net
 from vitcli.weights.pretrained import Pretrained
 from vitcli.weights.reach import REMEDY, SECONDS, expect_answer
 
+# what timm calls a way to crop, and Preprocess
+RESIZE = {"center": "center_crop", "squash": "squash", "border": "pad"}
 # largest difference of two implementations in float32, as a fraction of the largest logit
 SAME = 1e-3
 
@@ -45,11 +48,24 @@ def from_timm(spec: str, name: str, said: Mapping[str, Any]) -> Pretrained:
     except Exception as error:
         raise _unavailable(spec, error) from error
     config: Any = model.pretrained_cfg
-    crop = {"crop_fraction": float(config["crop_pct"]), "interpolation": str(config["interpolation"])}
-    preprocess = crop | {"mean": list(config["mean"]), "std": list(config["std"])}
+    preprocess = _crop(spec, config) | {"mean": list(config["mean"]), "std": list(config["std"])}
     net = import_net(model.state_dict(), **{"source": "timm", **_seen_in(model), **said})
     _check_alike(spec, net, model)
     return Pretrained(spec, net, imagenet() if model.num_classes == IMAGENET else None, preprocess)
+
+
+def _crop(spec: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """How timm prepares a picture for evaluation, as Preprocess says it."""
+    mode, fraction = str(config.get("crop_mode") or "center"), float(config["crop_pct"])
+    if mode not in RESIZE:
+        raise WeightsError(f"--weights {spec}: timm's crop_mode {mode} is not known; {', '.join(RESIZE)} are")
+    if mode != "center" and fraction != 1:
+        warnings.warn(
+            f"--weights {spec}: timm takes the middle {fraction:g} of a picture ({mode}), and here it is taken whole",
+            stacklevel=2,
+        )
+        fraction = 1.0
+    return {"resize": RESIZE[mode], "crop_fraction": fraction, "interpolation": str(config["interpolation"])}
 
 
 def built_by_timm(

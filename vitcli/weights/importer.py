@@ -103,7 +103,11 @@ def recognised(tensors: Mapping[str, Tensor], source: str) -> Source:
         raise WeightsError(f"weights: no source {source!r}; choose auto, {', '.join(SOURCES)}")
     if wrote is None:
         ours = "patches.proj.weight" in tensors
-        known = "these are vitcli's own tensors; open the file they came from" if ours else "it is another kind of net"
+        known = (
+            "these are vitcli's own tensors; open the file they came from, and let a checkpoint's name end in .ckpt"
+            if ours
+            else "it is another kind of net"
+        )
         raise WeightsError(
             f"weights: {listed(list(tensors)[:3])} are no names of a ViT of {', '.join(SOURCES)}; {known}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,16 +12,21 @@ import torch
 from torch import Tensor
 
 from vitcli.errors import WeightsError
-from vitcli.net import Linformer, LinformerAttention, VanillaTransformer, ViT, resample
+from vitcli.net import HEAD, Linformer, LinformerAttention, VanillaTransformer, ViT, resample
 from vitcli.net.resample import PROJECTIONS, Resampling
 from vitcli.net.transformer.stack import Stack
 from vitcli.weights.importer import imported
 from vitcli.weights.tables.table import listed
 
 # tensor shapes do not show these, and another value computes another function
-HIDDEN = ("norm_eps", "positions", "stem")
+HIDDEN = ("dim", "norm_eps", "positions", "stem")
+# these show in them, and must be the same too
+SHAPING = ("patch_size", "channels", "class_token", "registers", "patch_bias", "patch_norm", "pre_norm")
+# and these, unless only what is pooled is another
+POOLING = ("final_norm", "pool", "pool_score", "head_layers")
+# settings of a backend that change no shape
+SHAPELESS = ("dropout", "stochastic_depth", "activation_checkpointing", "norm_eps", "activation")
 HIDDEN_BACKEND = ("heads", "head_dim", "activation", "norm_eps", "projection", "project_prefix", "tie_kv")
-HEAD = ("head.", "pre_logits.")
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,12 @@ def load_into(
     begun = _warm(net, source, given)
     surplus = [name for name in given if name not in held and not name.startswith(HEAD)]
     if surplus:
-        raise WeightsError(f"weights: {listed(shortened(surplus))} of the source have no place in this net")
+        why = f"weights: {listed(shortened(surplus))} of the source have no place in this net"
+        raise WeightsError(_differing(net, source) or why)
     for name, tensor in given.items():
         if name in held and tensor.shape != held[name].shape:
-            raise WeightsError(
-                f"weights: {name} is of shape {list(tensor.shape)}, but this net has {list(held[name].shape)}"
-            )
+            why = f"weights: {name} is of shape {list(tensor.shape)}, but this net has {list(held[name].shape)}"
+            raise WeightsError(_differing(net, source) or why)
     taken = {name: tensor for name, tensor in given.items() if name in held}
     net.load_state_dict(held | taken)
     moved = source.grid != net.grid
@@ -136,6 +142,38 @@ def _expect_alike(net: ViT, source: ViT) -> None:
                 raise WeightsError(
                     f"{key}.{name} {mine}: the weights were made with {others}; set {key}.{name} {others}"
                 )
+
+
+def _differing(net: ViT, source: ViT) -> str:
+    """The first setting, of those that shape tensors, that is another than the weights'; empty if none is."""
+    ours, theirs = net.settings(), source.settings()
+    for key in SHAPING:
+        if ours[key] != theirs[key]:
+            return _told(f"model.net.{key}", ours[key], theirs[key])
+    if type(net.backend) is not type(source.backend):
+        kind, other = type(net.backend).__name__, type(source.backend).__name__
+        if not _is_warm(net, source):
+            return f"model.net.backend {kind}: cannot begin with the weights of {other}; set model.net.backend {other}"
+    mine, others = net.backend.settings(), source.backend.settings()
+    for key in mine:
+        is_same = mine[key] == others.get(key, mine[key])
+        if key == "layer_scale":
+            is_same = (mine[key] is None) == (others[key] is None)
+        if key not in SHAPELESS and not is_same:
+            return _told(f"model.net.backend.{key}", mine[key], others[key])
+    # what a Linformer has alone
+    for key in ("tie_kv", "one_kv_head"):
+        if key in mine and key not in others and mine[key]:
+            return _told(f"model.net.backend.{key}", True, False)
+    for key in POOLING:
+        if ours[key] != theirs[key]:
+            return _told(f"model.net.{key}", ours[key], theirs[key])
+    return ""
+
+
+def _told(key: str, ours: Any, theirs: Any) -> str:
+    said, other = (json.dumps(value).strip('"') for value in (ours, theirs))
+    return f"{key} {said}: the weights were made with {other}; set {key} {other}"
 
 
 def _is_warm(net: ViT, source: ViT) -> bool:

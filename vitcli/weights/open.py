@@ -61,7 +61,7 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
             f"--weights {spec}: no such file; name a safetensors or torch file, a checkpoint, a run's folder, "
             "timm:NAME or torchvision:NAME"
         )
-    if path.suffix == ".ckpt":
+    if path.suffix.lower() == ".ckpt":
         _check_unsaid(spec, said)
         return _checkpoint(spec)
     metadata = read_metadata(path)

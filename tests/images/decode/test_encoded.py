@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFile, WebPImagePlugin
 
+from vitcli.images.decode.colours import to_rgb
 from vitcli.images.decode.encoded import MAX_PIXELS, UPRIGHT, EncodedPicture, open_image
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Way
@@ -291,3 +292,9 @@ def test_odd_images_have_their_verdict_size_and_colours_by_every_way_in(shared_d
         compared += 1
     assert wrong == []
     assert compared > 100
+
+
+def test_pictures_that_are_multiplied_by_their_opacity_are_shown_on_white() -> None:
+    grey = Image.new("LA", (4, 3), (100, 128))
+    expected = np.array(to_rgb(grey))
+    assert np.abs(np.array(to_rgb(grey.convert("La"))).astype(int) - expected).max() <= 1

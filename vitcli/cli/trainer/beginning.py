@@ -12,6 +12,7 @@ from vitcli.train.classifier import Classifier
 from vitcli.train.teacher import open_teacher
 from vitcli.weights import load_into
 from vitcli.weights.imagenet import IMAGENET, imagenet
+from vitcli.weights.load import shortened
 from vitcli.weights.pretrained import Pretrained
 
 
@@ -26,6 +27,12 @@ def start_from(pretrained: Pretrained, model: Classifier, verb: str) -> list[str
     same_classes = verb != "fit" or pretrained.classes == model.classes
     report = load_into(model.net, pretrained.net, resampling=pretrained.resampling, head=same_classes)
     told = [f"weights: {pretrained.name}: {report}"]
+    trained = {name: parameter.requires_grad for name, parameter in model.net.named_parameters()}
+    if verb == "fit" and (drawn := [name for name in report.fresh if not trained.get(name, True)]):
+        told.append(
+            f"model.freeze: {', '.join(shortened(drawn))}: frozen as drawn at random, for the weights have none; "
+            "freeze less, or choose a net that they fill"
+        )
     if verb != "fit" and pretrained.may_be_imagenets and model.classes == imagenet():
         told.append(
             f"classes: the weights name none of their {IMAGENET}, so they are taken for ImageNet's; "

@@ -8,6 +8,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from vitcli.cli.trainer.afterwards import ReportOptions
 from vitcli.cli.trainer.whole_help import HelpAll
+from vitcli.net.limits import sides
 from vitcli.run import RunOptions
 from vitcli.train.distill import DistillOptions
 from vitcli.train.ema import EmaOptions
@@ -50,4 +51,4 @@ def _count(classes: Sequence[str]) -> int:
 
 
 def _both_sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    return sides("model.net.image_size", size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from vitcli.errors import ConfigError, WeightsError
 from vitcli.names import at_home, printable, quoted
 from vitcli.weights import save_tensors
 from vitcli.weights.open import open_pretrained
+
+WORDNET = re.compile(r"^n\d{8}\s+(?=\S)")
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -79,12 +82,13 @@ def _side_or_sides(key: str, given: list[int] | None) -> int | list[int] | None:
 
 
 def _names(path: str, count: int) -> tuple[str, ...]:
-    """The names of a text file, a line each; a leading WordNet id such as n02123045 is left out."""
+    """The names of a text file, a line each; a leading WordNet id such as n02123045 is left out if a name follows."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        # not splitlines, which takes U+2028 and others in a name for the end of a line
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"--classes {path}: cannot be read: {error}") from error
-    names = [line.partition(" ")[2] if line[:1] == "n" and line[1:9].isdigit() else line for line in lines if line]
+    names = [WORDNET.sub("", line) for line in lines if line]
     if len(names) != count:
         raise WeightsError(f"--classes {path}: has {len(names)} names, but the net has {count} classes")
     distinct = [f"{name} ({number})" if name in names[:number] else name for number, name in enumerate(names)]

@@ -25,6 +25,9 @@ def to_rgb(image: Image.Image, said: Said = NOTHING_SAID, white: int | None = No
         return grey_to_rgb(image, said, white)
     if image.mode == "F":
         raise UnreadableImage("floating-point pixels, whose white is not known; save it with 8 or 16 bits")
+    if image.mode == "La":
+        # grey that is multiplied by its opacity, from which Pillow converts to this mode alone
+        image = image.convert("LA")
     if not image.has_transparency_data:
         return image.copy() if image.mode == "RGB" else image.convert("RGB")
     transparent = image.info.get("transparency")

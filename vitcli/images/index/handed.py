@@ -154,7 +154,7 @@ def picture_of(image: Handed, white: int | None, max_pixels: int) -> Picture:
 
 
 def _is_several(images: object) -> bool:
-    return isinstance(images, Iterable) and not isinstance(images, Image.Image | np.ndarray)
+    return isinstance(images, Iterable) and not isinstance(images, bytes | Image.Image | np.ndarray)
 
 
 def _spelled_out(given: Any, *, alone: bool) -> Iterator[Handed]:
@@ -168,6 +168,8 @@ def _spelled_out(given: Any, *, alone: bool) -> Iterator[Handed]:
         path = at_home(os.fspath(given))
         if isinstance(path, bytes):
             path = os.fsdecode(path)
+        if not path:
+            raise DataError("'': is no path of an image; give one, an image of Pillow's, or a NumPy array of uint8")
         if not is_url(path) and is_pattern(path):
             for match in matching(path):
                 yield from _files(match, alone=False)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitcli.errors import ConfigError
-from vitcli.net.limits import at_least_one, one_of
+from vitcli.net.limits import count_or_size, one_of
 from vitcli.net.transformer.attention import LinformerAttention, Sharing
 from vitcli.net.transformer.projection import Mixer, Projection, ProjInit
 from vitcli.net.transformer.stack import Stack
@@ -99,8 +99,8 @@ def _checked_k(backend: Linformer) -> list[int]:
     one_of(f"{key}.projection", backend.projection, Projection)
     one_of(f"{key}.proj_init", backend.proj_init, ProjInit)
     if isinstance(backend.k, int):
-        return [at_least_one(f"{key}.k", backend.k)] * backend.depth
-    each = [at_least_one(f"{key}.k", number) for number in backend.k]
+        return [count_or_size(f"{key}.k", backend.k)] * backend.depth
+    each = [count_or_size(f"{key}.k", number) for number in backend.k]
     if len(each) != backend.depth:
         raise ConfigError(
             f"{key}.k {each}: {len(each)} numbers for {key}.depth {backend.depth}; give one for each layer"

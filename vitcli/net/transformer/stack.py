@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vitcli.errors import ConfigError
 from vitcli.net.backend import Backend
-from vitcli.net.limits import above_zero, at_least_one, divisors_around, one_of, share
+from vitcli.net.limits import MOST, above_zero, count_or_size, divisors_around, one_of, share
 from vitcli.net.transformer.attention import OutProj
 from vitcli.net.transformer.block import Activation, Block
 
@@ -141,8 +141,8 @@ class Stack(Backend):
 
 def _checked_head_dim(backend: Stack, dim: int) -> int:
     key = "model.net.backend"
-    at_least_one(f"{key}.depth", backend.depth)
-    at_least_one(f"{key}.heads", backend.heads)
+    count_or_size(f"{key}.depth", backend.depth)
+    count_or_size(f"{key}.heads", backend.heads)
     share(f"{key}.dropout", backend.dropout)
     share(f"{key}.attention_dropout", backend.attention_dropout)
     share(f"{key}.stochastic_depth", backend.stochastic_depth)
@@ -151,8 +151,13 @@ def _checked_head_dim(backend: Stack, dim: int) -> int:
     one_of(f"{key}.activation", backend.activation, Activation)
     if above_zero(f"{key}.mlp_ratio", backend.mlp_ratio) * dim < 1:
         raise ConfigError(f"{key}.mlp_ratio {backend.mlp_ratio}: leaves no hidden feature at model.net.dim {dim}")
+    if backend.mlp_ratio * dim > MOST:
+        raise ConfigError(
+            f"{key}.mlp_ratio {backend.mlp_ratio}: absurdly large; at most {MOST:,} hidden features, and model.net.dim "
+            f"is {dim}"
+        )
     if backend.head_dim is not None:
-        width = at_least_one(f"{key}.head_dim", backend.head_dim)
+        width = count_or_size(f"{key}.head_dim", backend.head_dim)
     elif dim % backend.heads:
         choices = " or ".join(map(str, divisors_around(dim, backend.heads)))
         raise ConfigError(
