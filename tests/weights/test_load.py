@@ -146,7 +146,7 @@ def test_a_linformer_moves_onto_another_grid():
         ({"inner": {"qkv_bias": False}}, {}, "model.net.backend.qkv_bias false: the weights were made with true; set"),
         ({"inner": {"out_proj": "unbiased"}}, {}, "model.net.backend.out_proj unbiased: the weights were made with"),
         ({}, {"kind": Linformer},
-         "model.net.backend VanillaTransformer: cannot begin with the weights of Linformer; set model.net.backend Linf"),
+         "model.net.backend VanillaTransformer: cannot begin with the weights of Linformer; set model.net.backend"),
         ({"kind": Linformer, "inner": {"k": 3}}, {"kind": Linformer, "inner": {"k": 4}},
          "model.net.backend.k 3: the weights were made with 4; set model.net.backend.k 4"),
         ({"kind": Linformer, "inner": {"k": 5, "sharing": "kv"}}, {"kind": Linformer, "inner": {"k": 5}},
