@@ -108,6 +108,16 @@ def test_a_changed_picture_makes_a_new_store_and_the_old_one_goes(photos: Path) 
     assert np.array_equal(*opened)
 
 
+def test_a_store_that_is_written_in_an_older_way_goes(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(store, "LAYOUT", store.LAYOUT - 1)
+        fit(photos)
+    before = stores(photos)
+    fit(photos)
+    assert len(stores(photos)) == 2
+    assert not set(stores(photos)) & set(before)
+
+
 def test_an_unreadable_picture_keeps_its_reason(photos: Path) -> None:
     (photos / "val" / "a" / "0.jpg").write_bytes(b"no image")
     listing = fit(photos, cache="none").listing("val")

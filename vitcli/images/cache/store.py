@@ -75,7 +75,7 @@ def stored(
         remove(store)
     if not (store / "about.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
-        _sweep(place, about, cache)
+        _sweep(store, about, cache)
         _check_room(listing, copy, cache, place)
         _build(listing, copy, store, about, max_pixels, threads)
         # another process's, if that was faster
@@ -150,17 +150,21 @@ def _check_room(listing: Listing, copy: Shrunk | Ready, cache: Cache, place: Pat
         )
 
 
-def _sweep(place: Path, about: dict[str, Any], cache: Cache) -> None:
-    """Remove what killed processes left, and stores of pictures that have changed since."""
+def _sweep(wanted: Path, about: dict[str, Any], cache: Cache) -> None:
+    """Remove what killed processes left, and the owner's other stores, as of pictures that have changed since."""
+    place = wanted.parent
     for unfinished in place.glob(f".building-{socket.gethostname()}-*"):
         if not _alive(unfinished.name.removeprefix(f".building-{socket.gethostname()}-").partition("-")[0]):
             shutil.rmtree(unfinished, ignore_errors=True)
     for store in place.glob("pixels-*"):
+        if store == wanted:
+            # another process was faster
+            continue
         try:
             held = json.loads((store / "about.json").read_text())
         except (OSError, ValueError):
             continue
-        stale = all(held.get(key) == about[key] for key in ("owner", "copy")) and held.get("of") != about["of"]
+        stale = all(held.get(key) == about[key] for key in ("owner", "copy"))
         # in memory, what nobody uses was left by processes that were killed
         if stale or (cache == "ram" and not is_used_here(store)):
             remove(store)
