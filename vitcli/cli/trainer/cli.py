@@ -128,7 +128,8 @@ class Cli(LightningCLI):
             self.config = parser.parse_args(words)
             if self.verb == "fit" and not self.config.model.classes:
                 found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}
-                self.config = parser.parse_object(found, self.config)
+                # without defaults: all of them are in it
+                self.config = parser.parse_object(found, self.config, defaults=False)
         except argparse.ArgumentError as error:
             raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
         refuse_idle(self.verb, self.arguments.words, self.config, weights=self.checkpoint is None)
