@@ -76,6 +76,17 @@ def test_a_second_signal_ends_it_even_in_c():
     assert time.monotonic() - start < 5
 
 
+def test_one_that_is_leaving_keeps_the_code_of_the_signal_that_has_asked_for_it():
+    wait = "while SIGNALS.asked is None:", "    time.sleep(0.01)", "SIGNALS.is_leaving = True", "time.sleep(60)"
+    running = started("\n        ".join(wait), "SIGNALS.patience = float('inf')")
+    running.send_signal(signal.SIGUSR1)
+    time.sleep(2 * TWICE_SECONDS)
+    # as torchrun does, when another rank has left already
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=10)
+    assert running.returncode == 138
+
+
 @pytest.mark.slow
 def test_one_that_does_not_come_back_from_c_is_ended_with_its_line():
     running = started(IN_C)

@@ -165,7 +165,9 @@ class Signals:
                         heard = time.monotonic()
                         reader.settimeout(self._hear(signal.Signals(number)))
                     elif time.monotonic() - heard > TWICE_SECONDS:
-                        self.end_at_once(128 + number)
+                        # a launcher ends the ranks that are left as soon as one has ended; all is saved by then
+                        first = self.asked if self.is_leaving else None
+                        self.end_at_once(128 + (first or number))
 
     def _hear(self, number: signal.Signals) -> float | None:
         """Note the first signal; the seconds after which to insist on it, if at all."""
