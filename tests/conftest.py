@@ -55,9 +55,9 @@ def picture_bytes(number: int = 0, kind: str = "PNG", **options: object) -> byte
     return buffer.getvalue()
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One more than there are cores for the slow tests, which wait a quarter of their time; None: as many as cores."""
-    return len(os.sched_getaffinity(0)) + 1 if config.option.markexpr == "slow" else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: the tests wait for processes and timers a quarter of their time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

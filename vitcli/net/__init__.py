@@ -12,6 +12,5 @@ from vitcli.net.transformer.block import Block as Block
 from vitcli.net.transformer.block import Mlp as Mlp
 from vitcli.net.transformer.linformer import Linformer as Linformer
 from vitcli.net.transformer.vanilla import VanillaTransformer as VanillaTransformer
-from vitcli.net.vit import HEAD as HEAD
 from vitcli.net.vit import ViT as ViT
 from vitcli.net.watch import watch as watch

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatch
 
 from vitcli.errors import ConfigError
-from vitcli.net import HEAD, ViT
+from vitcli.net import ViT
+from vitcli.net.vit import HEAD
 
 
 def freeze_parameters(net: ViT, patterns: tuple[str, ...]) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from vitcli.errors import WeightsError
-from vitcli.net import HEAD, Linformer, LinformerAttention, VanillaTransformer, ViT, resample
+from vitcli.net import Linformer, LinformerAttention, VanillaTransformer, ViT, resample
 from vitcli.net.resample import PROJECTIONS, Resampling
 from vitcli.net.transformer.stack import Stack
+from vitcli.net.vit import HEAD
 from vitcli.weights.importer import imported
 from vitcli.weights.tables.table import listed
 
