@@ -11,10 +11,30 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 # the streams that a child has where Popen is told none
 STREAMS = (0, 1, 2)
+PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+
+
+def send(line: socket.socket, asked: dict[str, Any], streams: Sequence[int]) -> None:
+    """Ask for a process that has these streams."""
+    message = json.dumps(asked).encode() + b"\n"
+    sent = socket.send_fds(line, [message], streams)
+    # if that was all, the other end may be closed by then
+    if sent < len(message):
+        line.sendall(message[sent:])
+
+
+def receive(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """What is asked for, and the streams; None if nobody can ask any more."""
+    told, streams, *_ = socket.recv_fds(line, 2**20, len(STREAMS))
+    # a line, which may arrive in parts
+    while told and not told.endswith(b"\n"):
+        told += line.recv(2**20)
+    return (json.loads(told), streams) if told else None
 
 
 def wait_apart(count: int, script: str) -> tuple[dict[str, Any], list[int]] | None:
@@ -41,14 +61,12 @@ def wait_apart(count: int, script: str) -> tuple[dict[str, Any], list[int]] | No
 
 
 def _awaited(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    told, streams, *_ = socket.recv_fds(line, 2**20, len(STREAMS))
-    while told and not told.endswith(b"\n"):
-        told += line.recv(2**20)
+    received = receive(line)
     line.close()
-    if not told:
+    if received is None:
         # its parent has ended and had no need of it
         os._exit(0)
-    asked: dict[str, Any] = json.loads(told)
+    asked, streams = received
     if asked.pop("session"):
         os.setsid()
     return asked, streams
@@ -74,16 +92,9 @@ def _answer(waiting: list[tuple[int, socket.socket]], script: str) -> None:
         }
         given = (said["p2cread"], said["c2pwrite"], said["errwrite"])
         streams = [own if stream == -1 else stream for own, stream in zip(STREAMS, given, strict=True)]
-        message = json.dumps(asked).encode() + b"\n"
         with line:
-            sent = socket.send_fds(line, [message], streams)
-            # the child has closed its end by then if that was all
-            if sent < len(message):
-                line.sendall(message[sent:])
+            send(line, asked, streams)
         popen._child_created = True
         popen._close_pipe_fds(*(said[name] for name in names if name in PIPES))
 
     subprocess.Popen._execute_child = execute  # type: ignore[attr-defined]
-
-
-PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")

@@ -6,7 +6,6 @@ as any process does. Only what it has imported is that of the process from which
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import select
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.spare import wait_apart
+from tests.spare import receive, send, wait_apart
 from vitcli.machine import process
 from vitcli.machine.process import Exit
 
@@ -154,9 +153,7 @@ class Warm:
             | dict(environment or {}),
         }
         with out.open("w") as to_out, err.open("w") as to_err, os.fdopen(theirs):
-            line = json.dumps(asked).encode() + b"\n"
-            sent = socket.send_fds(self._socket, [line], [to_out.fileno(), to_err.fileno(), theirs])
-            self._socket.sendall(line[sent:])
+            send(self._socket, asked, [to_out.fileno(), to_err.fileno(), theirs])
         self._started.append(Program(said, answers, (out, err)))
         return self._started[-1]
 
@@ -199,12 +196,10 @@ def serve() -> tuple[str, Exit]:
     # whoever has waited for a program ends without being waited for
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        told, streams, *_ = socket.recv_fds(asked, 2**20, 3)
-        # a line, which may arrive in parts
-        while told and not told.endswith(b"\n"):
-            told += asked.recv(2**20)
-        if not told:
+        received = receive(asked)
+        if received is None:
             os._exit(0)
+        said, streams = received
         if not os.fork():
             break
         for stream in streams:
@@ -219,13 +214,12 @@ def serve() -> tuple[str, Exit]:
         os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     os.close(answers)
-    said = json.loads(told)
     exec(said["enter"], {})
     if (rank := wait_apart(said["ranks"], VITCLI)) is not None:
         for stream in streams:
             os.close(stream)
-        asked, streams = rank
-        return become(asked | {"code": COMMAND, "most": said["most"]}, streams), ending
+        its, streams = rank
+        return become(its | {"code": COMMAND, "most": said["most"]}, streams), ending
     streams.insert(0, os.open(os.devnull, os.O_RDONLY))
     return become(said, streams), ending
 

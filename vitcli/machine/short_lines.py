@@ -24,3 +24,17 @@ def short_lines(file: TextIO) -> Iterator[str]:
         if len(line) > MOST_LETTERS:
             raise ValueError(f"line {number} has more than {MOST_LETTERS:,} characters")
         yield line
+
+
+def lines_of(content: bytes) -> list[str]:
+    """The lines of a short text in UTF-8, without what surrounds them.
+
+    Only a line feed ends one: splitlines takes U+2028 and others for an end too, which names may hold.
+
+    Args:
+        content: The text, perhaps with the mark that some editors put in front.
+
+    Raises:
+        UnicodeDecodeError: It is no UTF-8.
+    """
+    return [line.strip() for line in content.decode("utf-8-sig").split("\n")]

@@ -20,7 +20,7 @@ from vitcli.weights.importer import imported
 from vitcli.weights.tables.table import listed
 
 # tensor shapes do not show these, and another value computes another function
-HIDDEN = ("dim", "norm_eps", "positions", "stem")
+HIDDEN = ("norm_eps", "positions", "stem")
 # these show in them, and must be the same too
 SHAPING = ("patch_size", "channels", "class_token", "registers", "patch_bias", "patch_norm", "pre_norm")
 # and these, unless only what is pooled is another
@@ -135,14 +135,13 @@ def _expect_alike(net: ViT, source: ViT) -> None:
             raise WeightsError(
                 f"model.net.backend {type(net.backend).__name__}: the weights are of {type(source.backend).__name__}"
             )
-        for name in HIDDEN if ours is net else HIDDEN_BACKEND:
+        # the width first, for that of a head follows from it
+        for name in ("dim", *HIDDEN) if ours is net else HIDDEN_BACKEND:
             # a head's width is dim / heads unless it is given: compare what it comes to
             attribute = "width" if name == "head_dim" and isinstance(ours, Stack) else name
             mine, others = getattr(ours, attribute, None), getattr(theirs, attribute, None)
             if mine != others and hasattr(ours, attribute) and hasattr(theirs, attribute):
-                raise WeightsError(
-                    f"{key}.{name} {mine}: the weights were made with {others}; set {key}.{name} {others}"
-                )
+                raise WeightsError(_told(f"{key}.{name}", mine, others))
 
 
 def _differing(net: ViT, source: ViT) -> str:

@@ -240,6 +240,12 @@ def test_groups_and_folds_that_cannot_be_are_one_line(
     assert error(lambda: FolderData(str(tmp_path), **options)).startswith(said)
 
 
+def test_no_images_are_divided_into_any_number_of_folds_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    parts = FolderData(str(tmp_path), folds=10**11, fold=1).look_at_all()
+    assert sum(map(len, parts.values())) == 0
+
+
 def test_a_class_of_one_image_is_named(tmp_path: Path, write_photos: Write) -> None:
     write_photos(*ANIMALS, "owl/1.png", size=(8, 8))
     assert error(lambda: FolderData(str(tmp_path), folds=3, fold=1)) == (

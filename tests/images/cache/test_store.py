@@ -266,6 +266,18 @@ def test_a_run_of_another_fold_leaves_the_store_that_is_in_use(photos: Path, pro
     assert len(stores(photos)) == 2
 
 
+def test_a_store_that_was_cut_short_is_built_again_though_another_process_uses_it(photos: Path, programs: Warm) -> None:
+    one = programs.start(photos, "disk", code=USE)
+    one.until("ready\n")
+    for name in stores(photos):
+        (photos / "kept" / name / "sizes.npy").write_bytes(b"")
+    (photos / "go").touch()
+    other = programs.run(photos, "disk", code=USE)
+    assert (other.returncode, other.stdout) == (0, "ready\nread\n"), other.stderr
+    assert other.stderr.count("; decoding the images again\n") == 2
+    one.done()
+
+
 def test_a_store_in_memory_stays_until_its_last_user_has_ended(photos: Path, programs: Warm) -> None:
     builder = programs.start(photos, "ram", code=USE)
     builder.until("ready\n")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +85,8 @@ def test_a_run_stopped_at_any_moment_by_any_signal_ends_as_one_that_was_not(sett
         assert differing(outcome(Path("runs", f"cut{number}")), straight) == [], cuts
 
 
-@contextmanager
-def _as_torchrun(rank: int, port: int) -> Iterator[None]:
+def _as_torchrun(rank: int, port: int) -> dict[str, str]:
+    """The environment of a rank."""
     said = {
         "RANK": rank,
         "LOCAL_RANK": rank,
@@ -100,10 +98,7 @@ def _as_torchrun(rank: int, port: int) -> Iterator[None]:
         "MASTER_PORT": port,
         "TORCHELASTIC_RUN_ID": "none",
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in said.items():
-            patch.setenv(name, str(value))
-        yield
+    return {name: str(value) for name, value in said.items()}
 
 
 def pair(programs: Warm, words: list[str], **codes: str) -> list[Program]:
@@ -119,10 +114,10 @@ def pair(programs: Warm, words: list[str], **codes: str) -> list[Program]:
         port = free.getsockname()[1]
     started = []
     for rank in range(2):
-        with _as_torchrun(rank, port):
-            code = codes.get(f"rank{rank}")
-            options: dict[str, Any] = {} if code is None else {"code": code}
-            started.append(programs.start(*words, "--trainer.devices", "2", "--trainer.strategy", "ddp", **options))
+        code = codes.get(f"rank{rank}")
+        options: dict[str, Any] = {} if code is None else {"code": code}
+        options["environment"] = _as_torchrun(rank, port)
+        started.append(programs.start(*words, "--trainer.devices", "2", "--trainer.strategy", "ddp", **options))
     return started
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from typing import Any
@@ -33,16 +32,10 @@ def start(programs: Warm, count: int, *words: object, **options: Any) -> list[Pr
         "GROUP_RANK": "0",
         "TORCHELASTIC_RUN_ID": "none",
     }
-    started = []
-    before = dict(os.environ)
-    try:
-        for rank in range(count):
-            os.environ.update(told | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-            started.append(programs.start(*words, **options))
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return started
+    return [
+        programs.start(*words, environment=told | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, **options)
+        for rank in range(count)
+    ]
 
 
 def run(

@@ -10,6 +10,7 @@ from pathlib import Path
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.machine.short_lines import lines_of
 from vitcli.names import at_home, printable, quoted
 from vitcli.weights import save_tensors
 from vitcli.weights.open import open_pretrained
@@ -84,8 +85,7 @@ def _side_or_sides(key: str, given: list[int] | None) -> int | list[int] | None:
 def _names(path: str, count: int) -> tuple[str, ...]:
     """The names of a text file, a line each; a leading WordNet id such as n02123045 is left out if a name follows."""
     try:
-        # not splitlines, which takes U+2028 and others in a name for the end of a line
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").split("\n")]
+        lines = lines_of(Path(path).read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"--classes {path}: cannot be read: {error}") from error
     names = [WORDNET.sub("", line) for line in lines if line]

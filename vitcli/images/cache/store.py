@@ -72,7 +72,9 @@ def stored(
     use(store)
     if store.is_dir() and (damage := damaged(store, len(listing))):
         print(f"data.cache {cache}: {store}: {damage}; decoding the images again", file=sys.stderr)
-        remove(store)
+        # whoever uses it: what it lacks is not there for them either
+        give_up(store)
+        shutil.rmtree(store, ignore_errors=True)
     if not (store / "about.json").is_file():
         place.mkdir(parents=True, exist_ok=True)
         _sweep(store, about, cache)
@@ -123,7 +125,7 @@ def _build(
                         file.write(pixels.data)
                 bar.update(len(chunk))
         np.save(unfinished / "sizes.npy", sizes)
-        (unfinished / "about.json").write_text(json.dumps({**about, "pid": os.getpid(), "reasons": reasons}))
+        (unfinished / "about.json").write_text(json.dumps({**about, "reasons": reasons}))
         for part in (*unfinished.iterdir(), unfinished):
             sync(part)
         # not before: whoever closes a file loses the lock on it

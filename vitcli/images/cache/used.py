@@ -45,8 +45,8 @@ def is_used_here(store: Path) -> bool:
     return store in _held
 
 
-def remove(store: Path) -> bool:
-    """Remove a store, unless another process uses it; whether it was removed."""
+def remove(store: Path) -> None:
+    """Remove a store, unless another process uses it."""
     give_up(store)
     file = None
     try:
@@ -56,11 +56,10 @@ def remove(store: Path) -> bool:
     except (BlockingIOError, PermissionError):
         if file is not None:
             os.close(file)
-        return False
+        return
     except OSError:
         # no locks here
         pass
     shutil.rmtree(store, ignore_errors=True)
     if file is not None:
         os.close(file)
-    return True

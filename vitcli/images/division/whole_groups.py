@@ -35,6 +35,8 @@ def divided_whole(pool: Pool, shares: Shares, seed: int, groups: Groups | None) 
     """
     names = sorted((name for name, rows in pool.rows.items() if len(rows)), key=natural_order)
     rows = np.concatenate([*(pool.rows[name] for name in names), np.zeros(0, dtype=np.int64)])
+    if not len(rows):
+        return [Pool(pool.index, dict.fromkeys(pool.rows, rows)) for _ in PARTS], []
     labels = np.repeat(np.arange(len(names)), [len(pool.rows[name]) for name in names])
     together = kept_together(pool.index, rows, groups)
     told = _Told(pool, shares, groups, names, rows, labels, together)
@@ -73,7 +75,7 @@ class _Told:
     @property
     def count(self) -> int:
         """How many groups there are."""
-        return int(self.together.max()) + 1 if len(self.together) else 0
+        return int(self.together.max()) + 1
 
     def check_enough(self) -> None:
         """Check that there is a group for every part.
@@ -82,7 +84,7 @@ class _Told:
             ConfigError: There are fewer.
         """
         count = self.count
-        if 0 < count < self.shares.count:
+        if count < self.shares.count:
             what = "group" if self.groups else "image"
             found = f"only {counted(count, what)}, such as {self._named(0)}"
             if self.shares.folds:
@@ -104,7 +106,7 @@ class _Told:
         for label in np.flatnonzero(~self._trains()).tolist():
             self._refuse(label)
         for part, (split, _) in enumerate(self.shares.parts):
-            if len(self.parts) and not self.shares.folds and not (self.parts == part).any():
+            if not self.shares.folds and not (self.parts == part).any():
                 raise ConfigError(
                     f"data.{split}_fraction {getattr(self.shares, split)}: no group is left for {split}, of "
                     f"{self.count} ({self.key}); raise it, set it to 0, or use data.folds"
@@ -154,8 +156,8 @@ class _Told:
         """Classes that some fold has nothing of."""
         if not self.shares.folds:
             return ""
-        several = int(self.together.max()) + 1 if len(self.together) else 1
-        held = np.bincount(np.unique(self.labels * several + self.together) // several, minlength=len(self.names))
+        count = self.count
+        held = np.bincount(np.unique(self.labels * count + self.together) // count, minlength=len(self.names))
         found = [
             f"{printable(self.names[label])} ({counted(int(held[label]), 'group' if self.groups else 'image')})"
             for label in np.flatnonzero(held < self.shares.folds).tolist()
@@ -164,8 +166,6 @@ class _Told:
 
     def _uneven(self) -> str:
         """Parts far from their shares, because groups stay whole."""
-        if not len(self.parts):
-            return ""
         sizes = np.bincount(self.parts, minlength=len(self.shares.parts))
         largest = np.bincount(self.together)
         first = int(np.flatnonzero(self.together == int(largest.argmax()))[0])

@@ -21,7 +21,7 @@ import numpy as np
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.source.contents import Contents
-from vitcli.images.source.entries import Entries, Entry
+from vitcli.images.source.entries import SPREAD, Entries, Entry
 from vitcli.images.source.far import FarFile, read_member
 from vitcli.images.source.inner import inner_path, too_large
 from vitcli.images.source.members import files_of, folders_of
@@ -30,8 +30,6 @@ from vitcli.images.source.ranges import Ranges
 from vitcli.images.source.source import Source
 
 ARCHIVES = (".zip", ".tar")
-# odd, so that no two times of members are one
-SPREAD = 0x9E3779B97F4A7C15
 # photos hardly shrink in a zip
 MOST_GROWTH = 100
 GROWTH_FROM_BYTES = 2**20

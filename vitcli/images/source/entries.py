@@ -8,6 +8,9 @@ from typing import NamedTuple, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+# by which one part of a version is multiplied before another is added; odd, so that no two parts become one
+SPREAD = 0x9E3779B97F4A7C15
+
 
 class Entry(NamedTuple):
     """A file that was found.

@@ -8,6 +8,7 @@ from typing import Any
 from vitcli.errors import DataError
 from vitcli.images.source.ranges import Ranges
 from vitcli.machine.bounded_json import from_json
+from vitcli.machine.short_lines import lines_of
 
 WHOLE = re.compile(r"-?[0-9]+")
 NAMES_FILES = ("classes.txt", "classes.json")
@@ -43,11 +44,10 @@ def numbered_names(ranges: Ranges) -> tuple[str, dict[int, str]]:
 
 
 def _listed(content: bytes) -> dict[int, str]:
-    # not splitlines, which takes U+2028 and others in a name for the end of a line
-    lines = content.decode("utf-8-sig").split("\n")
-    while lines and not lines[-1].strip():
+    lines = lines_of(content)
+    while lines and not lines[-1]:
         lines.pop()
-    return {number: _name(line.strip()) for number, line in enumerate(lines)}
+    return {number: _name(line) for number, line in enumerate(lines)}
 
 
 def _of_json(held: Any) -> dict[int, str]:

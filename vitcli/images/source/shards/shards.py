@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vitcli.errors import DataError
 from vitcli.images.decode.picture import UnreadableImage
-from vitcli.images.source.entries import Entries
+from vitcli.images.source.entries import SPREAD, Entries
 from vitcli.images.source.members import folders_of
 from vitcli.images.source.paths import Paths
 from vitcli.images.source.ranges import FileRanges, Place, Ranges, read_image
@@ -23,9 +23,6 @@ from vitcli.images.source.shards.packed import changed, check_packed
 from vitcli.images.source.shards.table import Table
 from vitcli.images.source.source import Source
 from vitcli.names import extension, first_of, natural_order, printable
-
-# odd, so that no two places in a shard of one version are one
-SPREAD = 0x9E3779B97F4A7C15
 
 
 @final
