@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vitcli.answers.asked import Asked
+from vitcli.answers.in_parts import in_parts
 from vitcli.net import ViT
 from vitcli.preprocess import Preprocess
 
@@ -73,8 +74,9 @@ def logits_of(
         images: In the size of the net.
         filled_up: What is done to the normalised images, such as padding the batch.
     """
-    values = _normalised(net, preprocess, images)
-    logits: Tensor = net(values if filled_up is None else filled_up(values))
+    if filled_up is None:
+        return in_parts(lambda part: net(_normalised(net, preprocess, part)), net, images)
+    logits: Tensor = net(filled_up(_normalised(net, preprocess, images)))
     return logits
 
 
@@ -91,7 +93,12 @@ def _of_view(
         none = _normalised(net, preprocess, images).float()
         logits, features = none.new_zeros(0, net.classes), none.new_zeros(0, net.pooled_width)
     elif asked.features:
-        pooled = net.pooled(net.features(_normalised(net, preprocess, images), 1 if net.pool == "cls" else None))
+        leading = 1 if net.pool == "cls" else None
+
+        def of_part(part: Tensor) -> Tensor:
+            return net.pooled(net.features(_normalised(net, preprocess, part), leading))
+
+        pooled = in_parts(of_part, net, images)
         logits, features = net.logits(pooled).float(), pooled.float()
     else:
         logits = (forward(images) if forward is not None else logits_of(net, preprocess, images)).float()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from vitcli.answers.in_parts import in_parts
 from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.data.batches.samples import Samples
 from vitcli.net import ViT
@@ -81,7 +82,9 @@ class Extractor:
     def _of_view(self, images: Tensor) -> Tensor:
         net = self._net
         with _seeing(net, Sight(net.pool, self._layers)):
-            tokens = net.features(self.preprocess.normalise(images).to(net.head.weight.dtype))
+            tokens = in_parts(
+                lambda part: net.features(self.preprocess.normalise(part).to(net.head.weight.dtype)), net, images
+            )
             pooled = []
             for pool in self._pools:
                 net.pool = pool
