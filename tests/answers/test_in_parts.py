@@ -4,19 +4,33 @@ import os
 import threading
 from collections.abc import Iterator
 from functools import partial
+from typing import final
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vitcli.answers.answer import answer
 from vitcli.answers.asked import Asked
 from vitcli.answers.in_parts import in_parts
-from vitcli.net import VanillaTransformer, ViT
+from vitcli.net import Backend, VanillaTransformer, ViT
 from vitcli.net.watch import watch
 from vitcli.preprocess import Preprocess
 
 IMAGES = 42
+
+
+@final
+class Theirs(Backend):
+    """A backend that is not ours."""
+
+    def __init__(self, tokens: int, dim: int, depth: int = 1, heads: int = 1) -> None:
+        super().__init__()
+        self.depth, self.heads, self.last = depth, heads, torch.empty(0)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.last = tokens
+        return tokens
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +52,7 @@ def images() -> Tensor:
     return torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8)
 
 
-def parts_of(net: nn.Module, images: Tensor) -> list[tuple[int, str]]:
+def parts_of(net: ViT, images: Tensor) -> list[tuple[int, str]]:
     """How many images each call of a function got, and in which thread."""
     calls = []
 
@@ -87,6 +101,12 @@ def test_a_batch_stays_whole_where_threads_would_not_see_what_the_caller_does(ne
         assert parts_of(net.float(), images[:6]) == [(6, "MainThread")], "of few images, products would be slower"
         torch.set_num_threads(1)
         assert parts_of(net, images) == whole
+
+
+def test_a_backend_of_the_users_own_may_keep_what_it_saw_last(images: Tensor) -> None:
+    theirs = ViT(32, 8, dim=32, classes=3, backend=Theirs).eval()
+    with torch.no_grad():
+        assert parts_of(theirs, images) == [(IMAGES, "MainThread")]
 
 
 def test_an_error_in_a_part_is_the_callers(net: ViT, images: Tensor) -> None:

@@ -10,13 +10,15 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from vitcli.net import ViT
 from vitcli.net.kernels.traced import seen_through
+from vitcli.net.transformer.stack import Stack
 
 # so many images in a part at most: more outgrow the caches; and at least, or products lose what the threads gain
 MOST, LEAST = 16, 4
 
 
-def in_parts(function: Callable[[Tensor], Tensor], net: nn.Module, images: Tensor) -> Tensor:
+def in_parts(function: Callable[[Tensor], Tensor], net: ViT, images: Tensor) -> Tensor:
     """What a function that calls a net in eval mode gives for images (batch, ...), the same up to rounding.
 
     torch divides each layer among its threads, and the faster ones wait for the others at its end. On two Zen cores,
@@ -25,7 +27,8 @@ def in_parts(function: Callable[[Tensor], Tensor], net: nn.Module, images: Tenso
 
     Args:
         function: Images -> a row for each of them; the net and constants are all that it uses.
-        net: The net, which must not be hooked or watched by anyone for parts to be computed.
+        net: The net. One that is hooked or watched, or whose backend is not ours and may keep something of its last
+            call, is called with the whole batch.
         images: Of one batch.
     """
     threads = torch.get_num_threads()
@@ -42,7 +45,7 @@ def in_parts(function: Callable[[Tensor], Tensor], net: nn.Module, images: Tenso
     return torch.cat(list(_pool(threads, os.getpid()).map(of_part, torch.split(images, size))))
 
 
-def _may_be_parted(net: nn.Module, images: Tensor) -> bool:
+def _may_be_parted(net: ViT, images: Tensor) -> bool:
     """Whether threads may call a net at once, and whether it was measured to be faster: float32 on a CPU."""
     return (
         images.device.type == "cpu"
@@ -50,6 +53,7 @@ def _may_be_parted(net: nn.Module, images: Tensor) -> bool:
         # autocast is a thread's own
         and not torch.is_autocast_enabled("cpu")
         and not seen_through(images)
+        and isinstance(net.backend, Stack)
         and all(weight.dtype == torch.float32 for weight in net.parameters())
         and not any(map(_is_observed, net.modules()))
     )
