@@ -25,7 +25,7 @@ def run(script: str) -> str:
 
 @pytest.mark.slow
 def test_lightning_brings_no_compiler_and_a_compiled_module_is_known_as_one_afterwards():
-    heavy = '["torch._dynamo", "torchvision", "scipy", "matplotlib"]'
+    heavy = '["torch._dynamo", "torchvision", "scipy", "matplotlib", "triton"]'
     script = WITHIN.format(within="pass") + (
         f"print([name for name in {heavy} if name in sys.modules])\n"
         "from lightning.fabric import wrappers\n"
@@ -49,3 +49,27 @@ def test_who_wants_the_compiler_meanwhile_gets_all_of_it_and_torchmetrics_finds_
     )
 
     assert run(script).split() == ["True"] * 5
+
+
+@pytest.mark.slow
+def test_triton_is_left_out_of_the_imports_alone():
+    script = WITHIN.format(within="pass") + (
+        "print('triton' in sys.modules)\n"
+        "from torch.utils._triton import has_triton_package\n"
+        "from importlib.util import find_spec\n"
+        "print(has_triton_package() == (find_spec('triton') is not None))\n"
+    )
+
+    assert run(script).split() == ["False", "True"]
+
+
+@pytest.mark.slow
+def test_predict_imports_no_optimiser_of_scipys():
+    script = (
+        "import sys\nfrom vitcli.__main__ import main\n"
+        "code = main(['predict', '--weights', 'missing.safetensors', '--data.root', '.'])\n"
+        "print(code, 'torch' in sys.modules)\n"
+        "print([name for name in ('scipy.optimize', 'scipy.stats', 'triton', 'pandas') if name in sys.modules])\n"
+    )
+
+    assert run(script).split("\n") == ["2 True", "[]"]

@@ -1,8 +1,9 @@
-"""Imports of Lightning and torchmetrics without what is never used: torch's compiler, torchvision, SciPy, plots."""
+"""Imports of Lightning and torchmetrics without what is never used: compilers, torchvision, SciPy and plots."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ def lean_imports() -> Iterator[None]:
         yield
         return
     with _without_unused(), _without_compiler():
+        _import_counter_without_triton()
         yield
 
 
@@ -52,6 +54,28 @@ def _without_unused() -> Iterator[None]:
     finally:
         imports.package_available = found
         imports.RequirementCache.__bool__ = checked
+
+
+def _import_counter_without_triton() -> None:
+    """Import torch's counter of operations, which Lightning's summaries need, without triton's language for kernels.
+
+    With triton it could count kernels that are registered with it, which nobody does here; anyone else finds triton as
+    ever.
+    """
+    counter = "torch.utils.flop_counter"
+    if counter in sys.modules or "triton" in sys.modules:
+        return
+    # not a part of what is imported without
+    importlib.import_module("torch.utils")
+    logger = logging.getLogger(counter)
+    # as Python marks what is missing
+    sys.modules["triton"] = None  # type: ignore[assignment]
+    logger.disabled = True
+    try:
+        importlib.import_module(counter)
+    finally:
+        del sys.modules["triton"]
+        logger.disabled = False
 
 
 @contextmanager

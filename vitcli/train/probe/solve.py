@@ -12,7 +12,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from vitcli.machine.threads import cores
 from vitcli.train.probe.sight import Sight
@@ -219,6 +218,8 @@ class _Path:
 
     def at(self, strength: float) -> Head:
         """The head at a strength."""
+        from scipy.optimize import minimize  # which takes half a second, of every command
+
         limits = {"maxiter": MOST_ITERATIONS, "gtol": TOLERANCE, "ftol": 64 * np.finfo(float).eps, "maxls": 50}
         penalty = 1 / (strength * self._count)
         self._at = minimize(self._loss, self._at, args=(penalty,), jac=True, method="L-BFGS-B", options=limits).x
