@@ -36,6 +36,8 @@ def build(kind, tokens=50, dim=16, **chosen):
         ({"mlp_ratio": float("nan")}, "mlp_ratio nan: must be a finite number above 0"),
         ({"mlp_ratio": 0.01}, "mlp_ratio 0.01: leaves no hidden feature at model.net.dim 16"),
         ({"norm_eps": 0.0}, "norm_eps 0.0: must be a finite number above 0"),
+        ({"layer_scale": -1e-5}, "layer_scale -1e-05: must be a finite number of at least 0"),
+        ({"layer_scale": float("inf")}, "layer_scale inf: must be a finite number of at least 0"),
     ],
 )
 def test_settings_that_make_no_backend_are_refused_in_one_line(kind, chosen, line):

@@ -36,6 +36,17 @@ def above_zero(key: str, value: float) -> float:
     return value
 
 
+def zero_or_more(key: str, value: float) -> float:
+    """A finite number that is not negative.
+
+    Raises:
+        ConfigError: Negative, infinite or not a number.
+    """
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{key} {value}: must be a finite number of at least 0")
+    return value
+
+
 def share(key: str, value: float) -> float:
     """A dropout probability.
 

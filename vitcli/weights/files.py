@@ -26,6 +26,9 @@ from vitcli.weights.tables.table import Found, unwrap
 
 NET = "net"
 
+# how files of torch begin: a zip, or a pickle
+TORCH = (b"PK", b"\x80")
+
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a torch file that holds nothing but data, without their wrappers.
@@ -53,7 +56,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             ) from error
         raise WeightsError(f"weights {path}: neither safetensors nor a torch file") from error
     except Exception as error:
-        raise WeightsError(f"weights {path}: neither safetensors nor a whole torch file: {_line(error)}") from error
+        if path.stat().st_size == 0:
+            raise WeightsError(f"weights {path}: an empty file") from error
+        with path.open("rb") as file:
+            reason = f" whole torch file: {_line(error)}" if file.read(2).startswith(TORCH) else " torch file"
+        raise WeightsError(f"weights {path}: neither safetensors nor a{reason}") from error
     tensors = unwrap(held)
     _check_whole(path, tensors)
     return tensors

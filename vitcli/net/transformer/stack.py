@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vitcli.errors import ConfigError
 from vitcli.net.backend import Backend
-from vitcli.net.limits import MOST, above_zero, count_or_size, divisors_around, one_of, share
+from vitcli.net.limits import MOST, above_zero, count_or_size, divisors_around, one_of, share, zero_or_more
 from vitcli.net.transformer.attention import OutProj
 from vitcli.net.transformer.block import Activation, Block
 
@@ -147,6 +147,8 @@ def _checked_head_dim(backend: Stack, dim: int) -> int:
     share(f"{key}.attention_dropout", backend.attention_dropout)
     share(f"{key}.stochastic_depth", backend.stochastic_depth)
     above_zero(f"{key}.norm_eps", backend.norm_eps)
+    if backend.layer_scale is not None:
+        zero_or_more(f"{key}.layer_scale", backend.layer_scale)
     one_of(f"{key}.out_proj", backend.out_proj, OutProj)
     one_of(f"{key}.activation", backend.activation, Activation)
     if above_zero(f"{key}.mlp_ratio", backend.mlp_ratio) * dim < 1:
