@@ -123,7 +123,7 @@ def test_a_file_that_disagrees_is_refused_with_the_figure_and_not_kept(
 ) -> None:
     right = write.of_pt2
     monkeypatch.setattr(write, "of_pt2", lambda path: lambda pixels: right(path)(pixels) + np.float32(2e-4))
-    assert main(["export", str(trained), "--out", "m.pt2"]) == 2
+    assert main(["export", str(trained), "--out", "new/folder/m.pt2"]) == 2
     error = capsys.readouterr().err
     assert "the exported file disagrees with the net: largest probability difference 2.0e-04 on 8 pictures" in error
     assert error.endswith("more than 0.0001; nothing was written\n")

@@ -20,7 +20,7 @@ from vitcli.errors import ExportError
 from vitcli.export.check import Agreement, agreement
 from vitcli.export.pictures import Pictures
 from vitcli.export.subject import KEY, Subject
-from vitcli.machine.atomic import keep_previous, replacing, write_json
+from vitcli.machine.atomic import folders_for, keep_previous, replacing, write_json
 from vitcli.machine.bounded_json import read_json
 from vitcli.net import VanillaTransformer, ViT
 from vitcli.preprocess import Preprocess
@@ -209,8 +209,7 @@ def to_timm(subject: Subject, out: Path, pictures: Pictures) -> str:
     """
     made = for_timm(subject.net)
     found = compare_with_timm(subject, made, pictures.pixels)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as part:
+    with folders_for(out), replacing(out) as part:
         write_for_timm(made, subject, part)
     config = out.with_name("config.json")
     if made.norm_eps == NORM_EPS and out.name == FILE:

@@ -22,7 +22,7 @@ from vitcli.export.scores import Score, accuracy_of, speeds_of
 from vitcli.export.subject import KEY, Quantize, Subject
 from vitcli.export.tensors import write_tensors
 from vitcli.export.whole import traced
-from vitcli.machine.atomic import replacing
+from vitcli.machine.atomic import folders_for, replacing
 
 FORMATS = (".onnx", ".pt2", ".safetensors")
 # what the extra onnx installs
@@ -90,9 +90,8 @@ def write(
     Raises:
         ExportError: It disagrees with the net; there is no file then.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     ours = answers_of(subject, pictures.pixels)
-    with replacing(out) as part, TemporaryDirectory(prefix="vitcli-export-") as folder:
+    with folders_for(out), replacing(out) as part, TemporaryDirectory(prefix="vitcli-export-") as folder:
         plain = Path(folder, "plain.onnx")
         runner = _made(subject, out.suffix, part, plain, pictures, quantize, batch)
         theirs = run_on(runner, pictures.pixels, batch)

@@ -44,6 +44,24 @@ def replacing(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
+@contextlib.contextmanager
+def folders_for(path: Path) -> Iterator[None]:
+    """Make the folders above a file that is to be written; after an error, those made are gone again if they are empty.
+
+    Args:
+        path: The file.
+    """
+    made = [folder for folder in path.absolute().parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
 def part_of(path: Path) -> Path:
     """The temporary name of a file while this process writes it, by which sweep knows whose it was."""
     return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.part")
