@@ -194,13 +194,18 @@ def claim(parent: Path, name: str, *, again: bool = False) -> Run:
             return Run(folder)
 
 
+def is_name(name: str) -> bool:
+    """Whether a run's folder may have a name."""
+    return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
+
+
 def check_name(name: str) -> None:
     """Check that a run may have this name; a leading dot is reserved for what lies beside the runs.
 
     Raises:
         ConfigError: The name is no file name.
     """
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
+    if not is_name(name):
         raise ConfigError(f"--run.name {name!r}: not a folder name; use --run.dir for the folder above it")
 
 

@@ -51,6 +51,8 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--model.net.backend.heads", "3"], ["model.net.backend.heads 3"]),
         (["--model.net.dim", "0"], ["model.net.dim 0"]),
         (["--model.optimizer.lr", "-1"], ["model.optimizer.lr -1"]),
+        (["--model.optimizer.lr", "fast"], ["error: model.optimizer.lr fast: not float or 'auto'; give one"]),
+        (["--data.batch_size", "x"], ["error: data.batch_size x: not int or 'auto'; give one"]),
         (["--data.batch_size", "0"], ["data.batch_size 0"]),
         (["--trainer.max_epochs", "-1"], ["trainer.max_epochs -1"]),
         (["--trainer.use_distributed_sampler", "true"], ["trainer.use_distributed_sampler"]),
@@ -80,6 +82,8 @@ def test_a_mistake_in_a_word_is_one_line(
         ("model:\n  net:\n    backend: {class_path: Linforme}\n", ["Linforme", "Linformer"]),
         ("model: [1\n", ["mine.yaml", "not YAML"]),
         ("- 1\n", ["mine.yaml"]),
+        ("", ["--config mine.yaml: holds no settings; give some, or leave it out"]),
+        ("# model:\n", ["--config mine.yaml: holds no settings; give some, or leave it out"]),
     ],
 )
 def test_a_mistake_in_a_config_is_one_line(

@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no checkpoint": (["--ckpt_path", "nothing", "--out", "m.onnx"], "--ckpt_path nothing: no such file or run folder"),
     "nothing named": (["--out", "m.onnx"], "no run is named"),
     "two named": (["RUN", "--weights", "x", "--out", "m.onnx"], "and --weights x is named; name one"),
-    "no out": (["RUN"], "wants --out FILE or --to-timm FILE"),
+    "no out": (["RUN"], "error: wants --out FILE or --to-timm FILE"),
     "timm's ending": (["RUN", "--to-timm", "m.bin"], "--to-timm m.bin: timm's tensors are safetensors"),
     "timm quantized": (["RUN", "--to-timm", "m.safetensors", "--quantize", "fp16"], "--quantize: says nothing of timm"),
     "temperature": (["RUN", "--out", "m.onnx", "--temperature", "0"], "0 is neither auto nor a number above 0"),

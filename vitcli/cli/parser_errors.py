@@ -84,7 +84,9 @@ NOT_GIVEN = re.compile(
 NESTED = re.compile(r"NestedArg\(key='(?P<key>[\w.]+)', val='?(?P<value>.*?)'?\)")
 PARSER_KEY = re.compile(r'Parser key "(?P<key>[\w.]+)":')
 CLASS_PATH = re.compile(r"class_path[=\s]+'(?P<path>[\w.]+)'")
-EXPECTED = re.compile(r"Expected an? (?P<type>[^.]*?)(?=[.]? (?:- |Got|Given)|$)")
+# of one type, and of each of several
+EXPECTED = re.compile(r"Expected (?:an? |(?=<class|typing\.))(?P<type>(?:[^.]|\.(?=\w))*?)(?=[.]? (?:- |Got|Given)|$)")
+TYPE = re.compile(r"<class '(?P<name>[\w.]+)'>|typing\.Literal\[(?P<words>[^]]*)\]")
 # the words of a setting inside of a class, whose own parser alone knows them
 LITERAL = re.compile(r"Expected an? typing\.Literal\[(?P<words>'[^]]*')\]\. Got value: (?P<value>\S+)")
 GIVEN = re.compile(r"(?:Given value|Got value): (?P<value>.*?)(?= - |[.]? Got value|$)")
@@ -144,7 +146,7 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     expected = [kind for kind in EXPECTED.findall(text) if "NoneType" not in kind]
     given = GIVEN.findall(text)
     if key and expected and given:
-        kinds = " or ".join(dict.fromkeys(re.sub(r"<class '([\w.]+)'>", r"\1", kind) for kind in expected))
+        kinds = " or ".join(dict.fromkeys(TYPE.sub(r"\g<name>\g<words>", kind) for kind in expected))
         return f"{key} {given[0]}: not {kinds}; give one"
     return text[:LONGEST]
 

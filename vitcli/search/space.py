@@ -20,6 +20,8 @@ WORDS = ("low", "high", "log", "step")
 OWN = ("run", "config", "ckpt_path", "checkpoint.monitor", "checkpoint.mode", "checkpoint.dirpath")
 # significant digits of a proposal, enough for any setting and short enough to be read
 DIGITS = 5
+# where between two ends a number is tried: at no whole one, unless they are far apart
+BETWEEN = 0.381966
 FORMS = "give a list of choices, or {low: 1.0e-4, high: 1.0e-2, log: true}"
 
 Value = float | int | str
@@ -49,8 +51,10 @@ class Range:
 
     @property
     def ends(self) -> tuple[str, ...]:
-        """Both ends, as typed."""
-        return self.typed(self.low), self.typed(self.high)
+        """Both ends, as typed; and where they are whole numbers by chance, one between them that is none."""
+        ends = self.typed(self.low), self.typed(self.high)
+        by_chance = not self.is_whole and self.step is None and float(self.low).is_integer()
+        return (*ends, self.typed(self.low + (self.high - self.low) * BETWEEN)) if by_chance else ends
 
     def holds(self, value: object) -> Value | None:
         """The value of a config as one of these; None if it is none."""
@@ -168,13 +172,17 @@ def read_space(file: Path) -> Space:
         ) from error
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"--space {file}: holds no settings; {FORMS} for each key, such as model.optimizer.lr")
+    plain = [_plain(str(key)) for key in content]
+    twice = [key for number, key in enumerate(plain) if key in plain[:number]]
+    if twice:
+        raise ConfigError(f"--space {file}: {twice[0]} stands there twice, once as init_args; keep one of them")
     return Space(
         {str(key).lstrip("-"): _setting(f"--space {file}: {key}", str(key), spec) for key, spec in content.items()}
     )
 
 
 def _setting(where: str, key: str, spec: Any) -> Range | Choices:
-    plain = key.lstrip("-").replace(".init_args", "")
+    plain = _plain(key)
     if any(plain == own or plain.startswith(f"{own}.") for own in OWN):
         raise ConfigError(f"{where}: is not searched, because each trial is a run of its own; leave it out")
     if isinstance(spec, list):
@@ -182,6 +190,11 @@ def _setting(where: str, key: str, spec: Any) -> Range | Choices:
     if isinstance(spec, dict):
         return _range(where, key, spec)
     raise ConfigError(f"{where}: {_typed(spec)[:60]} is one value, and nothing to choose from; {FORMS}")
+
+
+def _plain(key: str) -> str:
+    """A key as it is typed, without what a config may write in between."""
+    return key.lstrip("-").replace(".init_args", "")
 
 
 def _choices(where: str, spec: list[Any]) -> Choices:

@@ -116,7 +116,8 @@ def _load(folder: StudyFolder, plan: Plan) -> optuna.Study:
     storage = JournalStorage(JournalFileBackend(str(folder.journal), lock_obj=lock))
     return optuna.create_study(
         storage=storage,
-        study_name=folder.path.resolve().name,
+        # that of the study that is there, whose folder may have been renamed since
+        study_name=next(iter(optuna.get_all_study_names(storage)), folder.path.resolve().name),
         direction="minimize" if plan.lowest else "maximize",
         sampler=SeededTpe(plan.seed),
         pruner=pruner(plan.epochs),
@@ -147,10 +148,10 @@ def _check_same(folder: StudyFolder, plan: Plan) -> None:
     try:
         before = json.loads(folder.about.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if folder.journal.exists() or any(folder.path.glob("*/checkpoints")):
-            raise ConfigError(
-                f"--study {folder.path}: is no study, but holds other runs; name another folder"
-            ) from None
+        is_run = (folder.path / "checkpoints").exists()
+        if is_run or folder.journal.exists() or any(folder.path.glob("*/checkpoints")):
+            held = "is a run" if is_run else "holds other runs"
+            raise ConfigError(f"--study {folder.path}: is no study, but {held}; name another folder") from None
         write_json(folder.about, said)
         return
     except (OSError, ValueError) as error:

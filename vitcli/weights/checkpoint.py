@@ -82,7 +82,8 @@ def _refused(path: Path, reason: str) -> str:
         do = "use a checkpoint written by vitcli"
     elif is_zip or path.stat().st_size == 0:
         what = f"is cut short or damaged ({path.stat().st_size} bytes)"
-        do = "use another checkpoint of the run, such as best.ckpt, or copy the file again"
+        other = "last.ckpt" if path.name == "best.ckpt" else "best.ckpt"
+        do = f"use another checkpoint of the run, such as {other}, or copy the file again"
     else:
         what = "is not a checkpoint (no torch file)"
         do = "name a file that 'vitcli fit' wrote, such as runs/NAME/checkpoints/best.ckpt"

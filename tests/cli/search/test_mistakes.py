@@ -30,6 +30,9 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--space", "shapes", "--trials", "0"], "--trials 0: below 1; say how many there are to be in all"),
         (["--space", "shapes", "--trials", "many"], "--trials: invalid int value: 'many'; see vitcli search -h"),
         (["--space", "shapes", "--minutes", "0"], "--minutes 0: must be above 0; leave it out for no limit"),
+        (["--space", "shapes", "--study", ""], "--study '': is empty; name one, or leave it out"),
+        (["--space", "shapes", "--to-wandb", ""], "--to-wandb '': is empty; name one, or leave it out"),
+        (["--space", "shapes", "--to-wandb", "sweep.txt"], "--to-wandb sweep.txt: is no .yaml; name one"),
         (["--space", "shapes", "--run.name", "x"], "--run.name x: trials are named by their number; name the study"),
         (
             ["--space", "shapes", "--ckpt_path", "last"],
@@ -63,6 +66,27 @@ def test_a_wrong_word_is_told_before_anything_is_imported(
             "--space space.yaml: data.augment.policy trivail: did you mean trivial? must be one of none, trivial, rand",
         ),
         (
+            "model.optimizer.lr: [a, b]",
+            [],
+            "--space space.yaml: model.optimizer.lr a: not float or 'auto'; give one",
+        ),
+        (
+            # both ends are whole, but what is proposed between them is not
+            "model.net.backend.depth: {low: 1.0, high: 3.0}",
+            [],
+            "--space space.yaml: model.net.backend.depth 1.7639: not int; give one",
+        ),
+        (
+            "{data.batch_size: [8, 16], data.init_args.batch_size: [8, 12]}",
+            [],
+            "--space space.yaml: data.batch_size stands there twice, once as init_args; keep one of them",
+        ),
+        (
+            "data.batch_size: [8, 16]",
+            ["--study", "runs/.."],
+            "--study runs/..: ends in no name for a folder; name one, such as runs/search",
+        ),
+        (
             "data.batch_size: [8, 16]",
             ["--objective", "val/acuracy"],
             "--objective val/acuracy: there is no such metric; did you mean val/accuracy?",
@@ -80,3 +104,15 @@ def test_a_space_is_found_by_its_short_name_where_there_is_no_such_file(here: Pa
     assert space_file("shapes") == REPOSITORY / "configs" / "spaces" / "shapes.yaml"
     (here / "shapes").write_text("a: [1, 2]")
     assert space_file("shapes") == Path("shapes")
+
+
+def test_a_sweep_replaces_a_sweep_and_no_file_of_the_users(here: Path, capsys: pytest.CaptureFixture[str]):
+    mine = here / "mine.yaml"
+    mine.write_text("data.batch_size: [8, 16]")
+    words = ["--space", "mine.yaml", *SHAPES, "--to-wandb"]
+    assert refused([*words, "mine.yaml"], capsys) == (
+        "--to-wandb mine.yaml: is there, and is none that --to-wandb writes; name another file"
+    )
+    assert mine.read_text() == "data.batch_size: [8, 16]"
+    for _ in range(2):
+        assert main(["search", *words, "sweep.yaml"]) == 0

@@ -70,6 +70,9 @@ def asked(words: Sequence[str]) -> Asked:
     if not told.space:
         names = ", ".join(name.partition("/")[2] for name in shipped() if name.startswith("spaces/"))
         raise ConfigError(f"--space is missing: what is to be searched? A YAML file, or one of {names}")
+    for option, value in (("--study", told.study), ("--objective", told.objective), ("--to-wandb", told.to_wandb)):
+        if value == "":
+            raise ConfigError(f"{option} '': is empty; name one, or leave it out")
     if told.trials < 1:
         raise ConfigError(f"--trials {told.trials}: below 1; say how many there are to be in all")
     if told.minutes is not None and not told.minutes > 0:

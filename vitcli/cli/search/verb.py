@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.place import is_sweep, place
 from vitcli.cli.search.asked import Asked, asked, space_file
 from vitcli.errors import ConfigError
 from vitcli.machine.signals import Stopped
 from vitcli.names import at_home, counted, printable, quoted
-from vitcli.run import RunOptions, check_name
+from vitcli.run import RunOptions, is_name
 from vitcli.search.space import Space, read_space
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def run(verb: str, words: Sequence[str]) -> int:
 def _search(told: Asked) -> int:
     if told.to_wandb is None and importlib.util.find_spec("optuna") is None:
         raise ConfigError('search: needs optuna, which is not installed; pip install "vitcli[search]"')
+    out = _sweep_file(told.to_wandb)
     space = read_space(space_file(told.space))
     # here, because fit's parser takes seconds to import, and a mistake in the words is told at once
     from vitcli.cli.search.checked import check_objective, check_shipped, check_space
@@ -51,17 +53,27 @@ def _search(told: Asked) -> int:
         )
     check_objective(objective, as_it_is)
     check_space(told.space, space, told.words)
-    if told.to_wandb is not None:
-        return _to_wandb(told, space, as_it_is, objective)
+    if out is not None:
+        return _to_wandb(told, out, space, as_it_is, objective)
     return _study(told, space, as_it_is, objective)
 
 
-def _to_wandb(told: Asked, space: Space, as_it_is: Shipped, objective: str) -> int:
+def _sweep_file(typed: str | None) -> Path | None:
+    """Where a sweep is written, perhaps in place of an earlier one; None if none is.
+
+    Raises:
+        ConfigError: It is no .yaml, cannot be written, or is somebody's own.
+    """
+    if typed is None:
+        return None
+    if Path(typed).suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"--to-wandb {typed}: is no .yaml; name one")
+    return place("--to-wandb", typed, is_sweep)
+
+
+def _to_wandb(told: Asked, out: Path, space: Space, as_it_is: Shipped, objective: str) -> int:
     from vitcli.search.sweep import head, write_sweep
 
-    out = Path(at_home(str(told.to_wandb)))
-    if out.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"--to-wandb {out}: is no .yaml; name one")
     own = [f"--checkpoint.monitor={objective}"] if objective != as_it_is.monitor else []
     write_sweep(
         out,
@@ -82,7 +94,8 @@ def _study(told: Asked, space: Space, as_it_is: Shipped, objective: str) -> int:
     from vitcli.search.study import Plan, open_study
 
     where = Path(at_home(told.study)) if told.study else Path(RunOptions().dir) / f"{as_it_is.name}-search"
-    check_name(where.name)
+    if not is_name(where.name):
+        raise ConfigError(f"--study {told.study}: ends in no name for a folder; name one, such as runs/search")
     plan = Plan(
         words=tuple(told.words),
         space=space,

@@ -69,7 +69,7 @@ def load_config(path: str) -> dict[str, Any]:
     except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"--config {path}: not YAML: {' '.join(str(error).split())[:300]}") from error
     if content is None:
-        return {}
+        raise ConfigError(f"--config {path}: holds no settings; give some, or leave it out")
     if not isinstance(content, dict):
         raise ConfigError(f"--config {path}: holds no sections such as model: and data:; see vitcli configs folder")
     _check_sections(path, content)

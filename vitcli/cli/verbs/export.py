@@ -32,7 +32,7 @@ def _export(words: Sequence[str]) -> int:
     source, key = _source(told)
     option, typed = ("--out", told.out) if told.to_timm is None else ("--to-timm", told.to_timm)
     if (told.out is None) == (told.to_timm is None):
-        raise ConfigError("vitcli export: wants --out FILE or --to-timm FILE, one of them; see vitcli export -h")
+        raise ConfigError("wants --out FILE or --to-timm FILE, one of them; see vitcli export -h")
     out = _place(option, typed)
     # here, because torch takes seconds to import, and a mistake in the words is told at once
     from vitcli.export.card import write_card
