@@ -17,6 +17,7 @@ from typing import Any, TypeVar, final
 # torchvision for metrics of detection and image quality
 UNUSED = ("torchvision", "scipy", "matplotlib")
 COMPILER = "torch._dynamo"
+COUNTER = "torch.utils.flop_counter"
 F = TypeVar("F")
 
 
@@ -31,8 +32,7 @@ def lean_imports() -> Iterator[None]:
     if "lightning" in sys.modules or "torchmetrics" in sys.modules or find_spec("lightning") is None:
         yield
         return
-    with _without_unused(), _without_compiler():
-        _import_counter_without_triton()
+    with _without_unused(), _without_compiler(), _without_triton():
         yield
 
 
@@ -56,26 +56,34 @@ def _without_unused() -> Iterator[None]:
         imports.RequirementCache.__bool__ = checked
 
 
-def _import_counter_without_triton() -> None:
-    """Import torch's counter of operations, which Lightning's summaries need, without triton's language for kernels.
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Lightning's summaries import torch's counter of operations, and this triton, a language for kernels of GPUs.
 
     With triton it could count kernels that are registered with it, which nobody does here; anyone else finds triton as
     ever.
     """
-    counter = "torch.utils.flop_counter"
-    if counter in sys.modules or "triton" in sys.modules:
-        return
-    # not a part of what is imported without
-    importlib.import_module("torch.utils")
-    logger = logging.getLogger(counter)
-    # as Python marks what is missing
-    sys.modules["triton"] = None  # type: ignore[assignment]
+    logger, finder = logging.getLogger(COUNTER), _NoTriton()
+    before = logger.disabled
+    sys.meta_path.insert(0, finder)
+    # it says that triton is missing
     logger.disabled = True
     try:
-        importlib.import_module(counter)
+        yield
     finally:
-        del sys.modules["triton"]
-        logger.disabled = False
+        sys.meta_path.remove(finder)
+        logger.disabled = before
+
+
+@final
+class _NoTriton(MetaPathFinder):
+    """Hides triton from torch's counter of operations while that is imported."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        counter = sys.modules.get(COUNTER)
+        if name.partition(".")[0] == "triton" and getattr(getattr(counter, "__spec__", None), "_initializing", False):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None
 
 
 @contextmanager
