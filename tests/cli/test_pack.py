@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from vitcli.errors import ConfigError
 from vitcli.images.index.quarantine import write_quarantine
 from vitcli.images.source.shards.packed import NAME
 from vitcli.images.source.shards.table import Table
+from vitcli.images.source.source import Folder
 from vitcli.preprocess import Preprocess
 
 PHOTOS = {
@@ -190,6 +192,8 @@ def test_every_setting_that_says_what_is_packed_does_so(
         (["photos", "--out=o", "--size=huge"], "--size huge: is no size of at least 10 kB; give one such as 256MB"),
         (["photos", "--out=photos"], "--out photos: lies in data.root photos; name a folder beside it"),
         (["photos", "--out=photos/cat/a"], "--out photos/cat/a: lies in data.root photos; name a folder beside it"),
+        (["photos", "--out=a_file"], "--out a_file: a_file is a file, and no folder; name another"),
+        (["photos", "--out=a_file/o"], "is a file, and no folder; name another"),
         (["photos", "--out=."], "--out .: is not empty, and vitcli pack has not written it"),
         (["photos", "--out=s3://b/o"], "--out s3://b/o: is no folder on a disk; pack there, and copy it with"),
         (["--out=o"], "ROOT is missing: name a folder of images"),
@@ -205,10 +209,40 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 ) -> None:
     monkeypatch.chdir(photos.parent)
     Path("empty").mkdir()
+    Path("a_file").write_text("mine")
     assert main(["pack", *words]) == 2
+    assert Path("a_file").read_text() == "mine"
     assert error in told(capsys)
     assert not list(photos.parent.rglob("*.tar"))
     assert not list(photos.parent.rglob(NAME))
+
+
+def test_a_folder_that_is_removed_meanwhile_is_told(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    read = Folder.read
+
+    def read_and_remove(folder: Folder, path: str) -> bytes:
+        shutil.rmtree("o", ignore_errors=True)
+        return read(folder, path)
+
+    monkeypatch.setattr(Folder, "read", read_and_remove)
+    assert main(["pack", "photos", "--out=o"]) == 2
+    assert "--out o: is gone, removed while it was written to; start again" in told(capsys)
+
+
+def test_class_folders_that_are_links_are_classes_where_links_are_followed(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    Path("links").mkdir()
+    for name in ("cat", "dog"):
+        Path("links", name).symlink_to(photos / "train" / name)
+    assert main(["pack", "links", "--out=o", "--data.follow_links=true"]) == 0
+    assert Path("o/classes.txt").read_text() == "cat\ndog\n"
+    assert main(["check", "links", "--data.follow_links", "true"]) in (0, 3)
+    assert "cat" in capsys.readouterr().out
 
 
 def test_sizes_are_in_powers_of_a_thousand() -> None:

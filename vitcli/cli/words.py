@@ -51,6 +51,11 @@ def values(words: Sequence[str], option: str) -> list[str]:
     return [value for _, value, _ in found if value is not None]
 
 
+def follows_links(words: Sequence[str]) -> bool:
+    """Whether links in the folder of the images are to be followed, which decides on what it looks like."""
+    return (values(words, "--data.follow_links") or ["false"])[-1].lower() == "true"
+
+
 def said_by(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting of a config by its key as it is typed, which knows no init_args; sections come before theirs.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitcli.cli.words import in_front, values
+from vitcli.cli.words import follows_links, in_front, values
 from vitcli.data import UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
@@ -47,7 +47,7 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
     for root in left:
         given = {word.partition("=")[0] for word in rest}
         if verb == "fit" and not given & {"--data", "--config", "-c"}:
-            options += ["--data", guess(root)]
+            options += ["--data", guess(root, follows_links(rest))]
         options += [ROOT, root]
     return [*options, *rest]
 

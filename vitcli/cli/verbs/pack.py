@@ -26,7 +26,7 @@ from vitcli.images.source.shards.plan import Planned, keys_of, planned
 from vitcli.images.source.shards.shards import Shards
 from vitcli.images.source.source import Source
 from vitcli.images.source.walk import IMAGE_EXTENSIONS
-from vitcli.names import at_home, counted, extension, is_url, natural_order, printable
+from vitcli.names import at_home, counted, existing_above, extension, is_url, natural_order, printable
 
 SIZE = re.compile(r"([0-9]+(?:[.][0-9]+)?) *([kMGT]?)B?", re.IGNORECASE)
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -57,7 +57,7 @@ def _pack(words: Sequence[str]) -> int:
         )
     data: ImageData = config.data
     out, most_bytes = Path(at_home(config.out)), bytes_of(config.size)
-    _check_apart(config.out, out, _root(data))
+    _check_place(config.out, out, _root(data))
     pools = _pools(data)
     refuse_unused(words, data.unused)
     names = [name for pool in pools.values() for name in pool.rows if name]
@@ -84,12 +84,15 @@ def _pack(words: Sequence[str]) -> int:
     return DONE
 
 
-def _check_apart(typed: str, out: Path, root: str) -> None:
-    """Check that the shards will not lie among the images, where the next command would take them for a class.
+def _check_place(typed: str, out: Path, root: str) -> None:
+    """Check that the shards will lie in a folder, and not among the images, where they would be taken for a class.
 
     Raises:
-        ConfigError: They would.
+        ConfigError: They would not.
     """
+    above = out if out.exists() else existing_above(out)
+    if not above.is_dir():
+        raise ConfigError(f"--out {typed}: {above} is a file, and no folder; name another")
     if Path(root).is_dir() and out.resolve().is_relative_to(Path(root).resolve()):
         raise ConfigError(f"--out {typed}: lies in data.root {root}; name a folder beside it")
 

@@ -15,8 +15,12 @@ from vitcli.names import at_home, extension
 from vitcli.table.read import TABLES
 
 
-def guess(root: str) -> str:
+def guess(root: str, follow_links: bool = False) -> str:
     """The class of image data that a root looks like.
+
+    Args:
+        root: A folder, archive or table.
+        follow_links: Whether links in a folder are followed.
 
     Raises:
         DataError: There is no such root, or a class of it has a name that cannot be used.
@@ -26,7 +30,7 @@ def guess(root: str) -> str:
         return ParquetData.__name__
     if extension(root) in TABLES:
         return ManifestData.__name__
-    folders = FolderData(root)
+    folders = FolderData(root, follow_links=follow_links)
     source = folders.source
     if isinstance(source, Shards) and (source.table.codes != NONE).any():
         return ShardsData.__name__

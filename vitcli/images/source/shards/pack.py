@@ -60,7 +60,7 @@ def pack(
         How many were written.
 
     Raises:
-        ConfigError: The folder holds other tars, or is written to by another process, or the disk is too small.
+        ConfigError: The folder holds other tars, is written to by another process or removed, or the disk is too small.
         DataError: A picture cannot be read.
         OSError: The folder cannot be written to.
     """
@@ -70,6 +70,10 @@ def pack(
         raise ConfigError(f"--out {out}: is written to by {holder}; wait for it, or name another folder")
     try:
         return _pack(shards, out, read, classes, ahead)
+    except FileNotFoundError as error:
+        if out.is_dir():
+            raise
+        raise ConfigError(f"--out {out}: is gone, removed while it was written to; start again") from error
     finally:
         lock.release()
 
