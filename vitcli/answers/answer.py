@@ -75,12 +75,12 @@ def logits_of(
         filled_up: What is done to the normalised images, such as padding the batch.
     """
     if filled_up is None:
-        return in_parts(lambda part: net(_normalised(net, preprocess, part)), net, images)
-    logits: Tensor = net(filled_up(_normalised(net, preprocess, images)))
+        return in_parts(lambda part: net(normalised(net, preprocess, part)), net, images)
+    logits: Tensor = net(filled_up(normalised(net, preprocess, images)))
     return logits
 
 
-def _normalised(net: ViT, preprocess: Preprocess, images: Tensor) -> Tensor:
+def normalised(net: ViT, preprocess: Preprocess, images: Tensor) -> Tensor:
     """Images as they enter the net, in its own precision, which may not be float32; mixed precision is autocast's."""
     return preprocess.normalise(images).to(net.head.weight.dtype)
 
@@ -90,13 +90,13 @@ def _of_view(
 ) -> Answers:
     features = None
     if not len(images):
-        none = _normalised(net, preprocess, images).float()
+        none = normalised(net, preprocess, images).float()
         logits, features = none.new_zeros(0, net.classes), none.new_zeros(0, net.pooled_width)
     elif asked.features:
         leading = 1 if net.pool == "cls" else None
 
         def of_part(part: Tensor) -> Tensor:
-            return net.pooled(net.features(_normalised(net, preprocess, part), leading))
+            return net.pooled(net.features(normalised(net, preprocess, part), leading))
 
         pooled = in_parts(of_part, net, images)
         logits, features = net.logits(pooled).float(), pooled.float()

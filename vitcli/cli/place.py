@@ -10,9 +10,6 @@ from vitcli.errors import ConfigError
 from vitcli.machine.bounded_json import read_json
 from vitcli.names import at_home, existing_above
 
-# in the first line of a sweep
-SWEEP = "as a sweep of Weights & Biases"
-
 
 def place(option: str, typed: str | None, is_ours: Callable[[Path], bool]) -> Path | None:
     """Where a file goes; None if nothing was typed.
@@ -59,12 +56,3 @@ def is_scores(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and "schema_version" in content
-
-
-def is_sweep(file: Path) -> bool:
-    """Whether a file is a sweep that ``search --to-wandb`` wrote, by its first line."""
-    try:
-        with file.open(encoding="utf-8") as lines:
-            return SWEEP in lines.readline()
-    except (OSError, UnicodeDecodeError):
-        return False

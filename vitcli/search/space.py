@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -173,8 +173,7 @@ def read_space(file: Path) -> Space:
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"--space {file}: holds no settings; {FORMS} for each key, such as model.optimizer.lr")
     plain = [_plain(str(key)) for key in content]
-    twice = [key for number, key in enumerate(plain) if key in plain[:number]]
-    if twice:
+    if twice := _repeated(plain):
         raise ConfigError(f"--space {file}: {twice[0]} stands there twice, once as init_args; keep one of them")
     return Space(
         {str(key).lstrip("-"): _setting(f"--space {file}: {key}", str(key), spec) for key, spec in content.items()}
@@ -197,14 +196,18 @@ def _plain(key: str) -> str:
     return key.lstrip("-").replace(".init_args", "")
 
 
+def _repeated(words: Sequence[str]) -> list[str]:
+    """Those that stand there twice."""
+    return [word for number, word in enumerate(words) if word in words[:number]]
+
+
 def _choices(where: str, spec: list[Any]) -> Choices:
     words = tuple(map(_typed, spec))
     if len(words) < 2:
         raise ConfigError(
             f"{where}: {len(words)} choices; give two or more, or set it by --config or on the command line"
         )
-    twice = [word for number, word in enumerate(words) if word in words[:number]]
-    if twice:
+    if twice := _repeated(words):
         raise ConfigError(f"{where}: {twice[0]} stands there twice; keep one of them")
     return Choices(words)
 

@@ -16,6 +16,9 @@ from vitcli.names import quoted
 from vitcli.search.rungs import REDUCTION, first_rung
 from vitcli.search.space import Choices, Range, Space
 
+# in the first line of a sweep
+KIND = "as a sweep of Weights & Biases"
+
 # more values than these are not listed, but drawn from a range
 MOST_LISTED = 32
 # values of a range with a step
@@ -64,10 +67,19 @@ def head(words: Sequence[str], space: str, file: Path) -> str:
     """The first lines of the file: what it is, and how it is used."""
     said = " ".join(map(quoted, [*words, "--space", space]))
     return (
-        f"The search space {Path(space).stem} as a sweep of Weights & Biases; each run is an ordinary vitcli fit.\n"
+        f"The search space {Path(space).stem} {KIND}; each run is an ordinary vitcli fit.\n"
         f"Made by: vitcli search {said} --to-wandb {quoted(file)}\n"
         f"Use:     wandb sweep {quoted(file)}, then, on as many machines as you like, wandb agent with what it prints"
     )
+
+
+def is_sweep(file: Path) -> bool:
+    """Whether a file is such a sweep, by its first line."""
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return KIND in lines.readline()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _logger(words: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitcli.answers.answer import answer
+from vitcli.answers.answer import answer, normalised
 from vitcli.answers.rows import rows_of
 from vitcli.errors import ConfigError
 from vitcli.explain import METHODS, maps_of
@@ -58,7 +58,7 @@ class TorchEngine(Engine):
     def map_of(self, image: Rgb, predicted: str) -> Map:
         """What of an image speaks for a class: float32 (rows, columns)."""
         net = self._predictor.net
-        pixels = self.preprocess.normalise(self._batch([image])).to(net.head.weight.dtype)
+        pixels = normalised(net, self.preprocess, self._batch([image]))
         label = torch.tensor([self.classes.index(predicted)], device=pixels.device)
         found: Map = maps_of(self.method, net, pixels, label)[0].detach().float().cpu().numpy()
         return found

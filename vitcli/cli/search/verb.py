@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitcli.cli.exit import DONE, ended
-from vitcli.cli.place import is_sweep, place
+from vitcli.cli.place import place
 from vitcli.cli.search.asked import Asked, asked, space_file
 from vitcli.errors import ConfigError
 from vitcli.machine.signals import Stopped
 from vitcli.names import at_home, counted, printable, quoted
 from vitcli.run import RunOptions, is_name
 from vitcli.search.space import Space, read_space
+from vitcli.search.sweep import head, is_sweep, write_sweep
 
 if TYPE_CHECKING:
     import optuna
@@ -72,8 +73,6 @@ def _sweep_file(typed: str | None) -> Path | None:
 
 
 def _to_wandb(told: Asked, out: Path, space: Space, as_it_is: Shipped, objective: str) -> int:
-    from vitcli.search.sweep import head, write_sweep
-
     own = [f"--checkpoint.monitor={objective}"] if objective != as_it_is.monitor else []
     write_sweep(
         out,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from vitcli.answers.answer import normalised
 from vitcli.answers.in_parts import in_parts
 from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.data.batches.samples import Samples
@@ -82,9 +83,7 @@ class Extractor:
     def _of_view(self, images: Tensor) -> Tensor:
         net = self._net
         with _seeing(net, Sight(net.pool, self._layers)):
-            tokens = in_parts(
-                lambda part: net.features(self.preprocess.normalise(part).to(net.head.weight.dtype)), net, images
-            )
+            tokens = in_parts(lambda part: net.features(normalised(net, self.preprocess, part)), net, images)
             pooled = []
             for pool in self._pools:
                 net.pool = pool
