@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import vitcli
-from vitcli.answers.answer import Answers, answer, logits_of
+from vitcli.answers.answer import AS_IT_IS, Answers, answer, logits_of
 from vitcli.answers.asked import Asked
 from vitcli.errors import ConfigError, WeightsError
 from vitcli.net import ViT, build
@@ -123,6 +123,8 @@ class Classifier(pl.LightningModule):
         self.average: WeightAverage | None = None
         # whose answers count in the loss of training; no module, for its tensors are not this net's
         self.teacher: Teacher | None = None
+        # what the head sees of val, by position in the listing, while that is known (train/probe)
+        self.seen: Tensor | None = None
         # how the net is asked in evaluation; with features, it runs without compilation
         self.asked = Asked()
         # what watches for nan and inf, in fit
@@ -295,7 +297,15 @@ class Classifier(pl.LightningModule):
         if not len(images) and isinstance(self.trainer.strategy, FSDP2):
             # the other processes gather their weights from this one all the same
             self.trainer.strategy.run_along(self, 1 if self.asked.tta == "none" else 2)
-        return answer(self.net, self.preprocess, images, self.asked, forward=self)
+        return answer(self.net, self.preprocess, images, self.asked, forward=self._by_seen(batch) or self)
+
+    def _by_seen(self, batch: Batch) -> Callable[[Tensor], Tensor] | None:
+        """The head alone, where what it sees of all images of a batch is known."""
+        if self.seen is None or self.asked != AS_IT_IS:
+            return None
+        seen = self.seen[batch["index"].cpu()].to(self.net.head.weight)
+        # an image that could not be read before has none
+        return (lambda _: self.net.logits(seen)) if seen.isfinite().all() else None
 
     def learn(self, batch: Batch) -> Learnt:
         """The logits of a training batch, which is not empty, and its loss, with the teacher's part if there is one."""

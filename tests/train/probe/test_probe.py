@@ -12,6 +12,8 @@ import torch
 from tests.conftest import CPU, TINY
 from tests.warm import Warm
 from vitcli.__main__ import main
+from vitcli.net import ViT
+from vitcli.table.rows import read_rows
 from vitcli.train.classifier import Classifier
 from vitcli.train.probe import features
 
@@ -30,6 +32,7 @@ FIT = [
 ]
 PROBE = [*FIT, "--trainer.max_epochs", "0"]
 BEST, LAST = (Path("runs/run/checkpoints", name) for name in ("best.ckpt", "last.ckpt"))
+TABLE = Path("runs/run/predictions.val.csv")
 
 
 def logged() -> dict[str, str]:
@@ -44,7 +47,7 @@ def test_a_probe_is_a_run_that_is_tested_predicted_and_finished(photos: Path, ca
     assert "done: 0 epochs, 0 steps, best val/accuracy " in told
     best = Classifier.load_from_checkpoint(BEST)
     assert torch.equal(best.net.head.weight, Classifier.load_from_checkpoint(LAST).net.head.weight)
-    assert Path("runs/run/predictions.val.csv").is_file()
+    assert TABLE.is_file()
     # what the features say of val is what the net says of it
     scores = json.loads(Path("runs/run/metrics.val.json").read_text())
     for key in ("val/accuracy", "val/loss"):
@@ -52,6 +55,26 @@ def test_a_probe_is_a_run_that_is_tested_predicted_and_finished(photos: Path, ca
     assert main(["test", "--ckpt_path", "runs/run"]) == 0
     assert main([*PROBE, "--run.resume", "auto"]) == 0
     assert "finished already: runs/run" in capsys.readouterr().out
+
+
+def test_the_net_sees_each_image_once_and_the_table_is_that_of_validate(photos: Path, monkeypatch: pytest.MonkeyPatch):
+    seen, features_of = [], ViT.features
+
+    def counted(net: ViT, images: torch.Tensor, *words: object) -> torch.Tensor:
+        seen.append(len(images))
+        return features_of(net, images, *words)
+
+    monkeypatch.setattr(ViT, "features", counted)
+    assert main(PROBE) == 0
+    table = list(read_rows(TABLE))
+    assert len(table) == 8
+    # one, whose operations are counted; train, val
+    assert seen == [1, 24, 8]
+    assert main(["validate", "runs/run"]) == 0
+    assert seen[3:] == [8]
+    for by_features, by_net in zip(table, read_rows(TABLE), strict=True):
+        assert by_features.path == by_net.path
+        assert by_features.probabilities == pytest.approx(by_net.probabilities, abs=1e-6)
 
 
 @pytest.mark.slow

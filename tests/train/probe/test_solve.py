@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from vitcli.train.probe.sight import Sight
-from vitcli.train.probe.solve import ABSENT_LOGIT, Images, choose, solve
+from vitcli.train.probe.solve import ABSENT_LOGIT, LIKELY_STRENGTH, STRENGTHS, Images, choose, solve
 from vitcli.train.probe.solve import Choice as Chosen
 
 CLS, BOTH = Sight("cls", 1), Sight("cls_mean", 4)
@@ -47,7 +47,12 @@ def test_features_that_tell_classes_apart_are_chosen_over_noise():
     choice = choose(Images({CLS: noise, BOTH: features}, labels), 3)
     assert choice.name == BOTH
     assert choice.accuracy > 0.6
-    assert choose(Images({CLS: noise}, labels), 3).strength < choice.strength
+    # of much noise the least is taken, though weak heads are not tried first
+    much = np.random.default_rng(0).normal(size=(len(labels), 1, 300)).astype(np.float32)
+    assert choose(Images({CLS: much}, labels), 3).strength < LIKELY_STRENGTH < choice.strength
+    # no strength by itself is better than what was found
+    each = [choose(Images({CLS: noise, BOTH: features}, labels), 3, (strength,)) for strength in STRENGTHS]
+    assert choice.loss <= min(one.loss for one in each)
 
 
 def test_images_of_one_group_are_never_on_both_sides_of_a_fold():

@@ -38,7 +38,8 @@ def after_fit(cli: Cli) -> None:
     is_everywhere = trainer.strategy.reduce_boolean_decision(best.is_file(), all=True)
     if is_everywhere and can_score(trainer, cli.datamodule):
         saved = read_checkpoint(best)
-        scores = score_best(trainer, cli.model, cli.datamodule, saved)
+        with cli.callbacks.probe.answering(cli.model):
+            scores = score_best(trainer, cli.model, cli.datamodule, saved)
         _evaluate(cli, "val", scores, best, int(saved["global_step"]), told=False)
     if run is not None:
         note_finished(run, cli.plain_config(), trainer.global_step, position(trainer)[0], best_score(trainer))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -62,6 +63,8 @@ class Probe(Callback):
         self.folder: Path | None = None
         # what the head reaches on val, and on how many images, until it is kept
         self._scores: tuple[dict[str, Tensor], int] | None = None
+        # what the head sees of val: float32 (images, width), where no epoch changes the net after it
+        self._seen: Tensor | None = None
 
     def check(self, net: ViT) -> None:
         """Check, before anything is written, that the net has a head that can be found so.
@@ -104,6 +107,7 @@ class Probe(Callback):
             held = scored[choice.name]
             read = int(np.isfinite(held).all(axis=(1, 2)).sum())
             self._scores = scores_of(head, held, data.listing("val").labels), read
+            self._seen = torch.from_numpy(held[:, 0]) if trainer.max_epochs == 0 else None
         take(net, choice.name, head)
         for name, value in choice.name._asdict().items():
             key = "pool" if name == "pool" else "head_layers"
@@ -112,6 +116,19 @@ class Probe(Callback):
         self._found("probe.strength", choice.strength)
         if trainer.is_global_zero:
             print(told(choice, count, time.monotonic() - began), flush=True)
+
+    @contextmanager
+    def answering(self, model: Classifier) -> Iterator[None]:
+        """Within this, a net that no epoch has changed answers to val by the features that its head was found with.
+
+        Args:
+            model: The classifier of the fit that has just ended, for a validation of the same images.
+        """
+        model.seen, self._seen = self._seen, None
+        try:
+            yield
+        finally:
+            model.seen = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the head as the best so far, so that epochs which only lose are not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from vitcli.machine.threads import cores
 from vitcli.train.probe.sight import Sight
 
-# tried from the weakest on, as each begins where the one before has ended; of the best features, then those between
+# of the best features, those between are tried as well
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 BETWEEN = 10**0.5
+# from here on stronger ones are tried first; weaker ones only where this one is the best of them
+LIKELY_STRENGTH = 1e-3
 # by how much the loss may have risen over the lowest until no larger strength is tried
 RISEN = 1.05
 USUAL_STRENGTH = 0.01
@@ -112,7 +115,11 @@ def choose(images: Images, classes: int, strengths: Sequence[float] = STRENGTHS,
         return Choice(first, strengths[0] if len(strengths) == 1 else USUAL_STRENGTH)
     with _one_thread_each() as pool:
         best = min(
-            (choice for name in images.features for choice in _along(name, images, classes, strengths, divided, pool)),
+            (
+                choice
+                for name in images.features
+                for choice in _both_ways(name, images, classes, strengths, divided, pool)
+            ),
             key=_loss,
         )
         if len(strengths) == 1:
@@ -149,6 +156,22 @@ def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
+def _both_ways(
+    name: Sight,
+    images: Images,
+    classes: int,
+    strengths: Sequence[float],
+    divided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    pool: ThreadPoolExecutor,
+) -> Iterator[Choice]:
+    """What each strength reaches, from the likely one upwards; downwards too, where none above it is better."""
+    start = min(bisect_left(strengths, LIKELY_STRENGTH), len(strengths) - 1)
+    upwards = list(_along(name, images, classes, strengths[start:], divided, pool))
+    yield from upwards
+    if min(upwards, key=_loss) is upwards[0]:
+        yield from _along(name, images, classes, strengths[:start][::-1], divided, pool)
+
+
 def _along(
     name: Sight,
     images: Images,
@@ -157,9 +180,10 @@ def _along(
     divided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     pool: ThreadPoolExecutor,
 ) -> Iterator[Choice]:
-    """What each strength reaches, until larger ones only get worse."""
+    """What each strength reaches, until the next ones only get worse."""
     features = images.features[name]
-    paths = [_Path(features, images, train, classes) for train, _ in divided]
+    # single precision takes half the time, and tells the strengths apart as well
+    paths = [_Path(features, images, train, classes, torch.float32) for train, _ in divided]
     lowest = math.inf
     for strength in strengths:
 
@@ -197,9 +221,17 @@ class _Path:
         images: Their labels and weights.
         positions: Of those that count.
         classes: How many there are.
+        dtype: Of the products.
     """
 
-    def __init__(self, features: Features, images: Images, positions: NDArray[np.int64], classes: int) -> None:
+    def __init__(
+        self,
+        features: Features,
+        images: Images,
+        positions: NDArray[np.int64],
+        classes: int,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
         views = features.shape[1]
         self._classes = classes
         seen = features[positions].reshape(-1, features.shape[2]).astype(np.float64)
@@ -207,7 +239,7 @@ class _Path:
         # a feature that never changes says nothing
         self._deviation = np.where(deviation > 1e-6 * (np.abs(self._mean) + 1), deviation, np.inf)
         # by torch, whose threads share the cores with the net's
-        self._seen = torch.from_numpy((seen - self._mean) / self._deviation)
+        self._seen = torch.from_numpy((seen - self._mean) / self._deviation).to(dtype)
         self._present, labels = np.unique(images.labels[positions].repeat(views), return_inverse=True)
         self._labels = torch.from_numpy(labels.astype(np.int64))
         weights = np.ones(len(positions)) if images.weights is None else images.weights[positions]
@@ -234,13 +266,15 @@ class _Path:
         """The loss and its gradient at weights and biases (classes, width + 1), one behind the other."""
         both = torch.from_numpy(at.reshape(len(self._present), -1))
         weight, bias = both[:, :-1], both[:, -1]
-        logs = torch.addmm(bias, self._seen, weight.T).log_softmax(dim=1)
+        products = self._seen @ weight.T.to(self._seen.dtype)
+        logs = (products + bias).log_softmax(dim=1)
         of_label = logs.gather(1, self._labels[:, None]).squeeze(1)
         loss = -(self._weights @ of_label) / self._count + penalty / 2 * weight.square().sum()
         wrong = logs.exp()
         wrong.scatter_add_(1, self._labels[:, None], torch.full_like(wrong[:, :1], -1.0))
         wrong *= self._weights[:, None] / self._count
-        gradient = torch.cat([wrong.T @ self._seen + penalty * weight, wrong.sum(dim=0)[:, None]], dim=1)
+        of_weight = (wrong.T.to(self._seen.dtype) @ self._seen).double()
+        gradient = torch.cat([of_weight + penalty * weight, wrong.sum(dim=0)[:, None]], dim=1)
         return float(loss), gradient.numpy().ravel()
 
 
