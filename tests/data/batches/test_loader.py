@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,14 @@ def test_workers_outlive_an_epoch_that_was_left_early() -> None:
     loader = shapes(num_workers=1).train_dataloader()
     first = next(iter(loader))["index"].tolist()
     assert next(batch["index"].tolist() for batch in loader) == first
+
+
+def test_what_a_worker_was_forked_with_is_left_out_of_its_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Samples, "__getitem__", lambda *_: torch.tensor(gc.get_freeze_count()))
+    loader = shapes(num_workers=1).train_dataloader()
+    frozen = int(next(iter(loader)))  # type: ignore[call-overload]
+    loader.close()
+    assert frozen > len(gc.get_objects()) // 2
 
 
 def test_loading_leaves_the_global_random_state_alone() -> None:

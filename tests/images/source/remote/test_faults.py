@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +126,19 @@ def test_a_server_that_cannot_be_reached_and_one_that_lists_nothing_are_one_line
         open_source("http://127.0.0.1:9/a.zip", remote=remote)
     with pytest.raises(StoreError, match="the server lists no files there; name an archive"):
         open_source(f"{bucket.url}/empty/", remote=remote)
+    with pytest.raises(StoreError, match="the server there does not encrypt; write http:// if that is meant"):
+        open_source(f"{bucket.url.replace('http', 'https')}/photos/a.zip", remote=remote)
+
+
+def test_an_answer_that_is_cut_short_has_no_status_that_the_server_never_sent(
+    photos: Path, bucket: Bucket, remote: Remote
+) -> None:
+    with zipfile.ZipFile(photos / "a.zip", "w") as archive:
+        archive.write(photos / "set" / sorted(on_disk(photos))[0], "a/0.jpg")
+    bucket.faults.cut = lambda _: True
+    with pytest.raises(StoreError, match="the store has failed") as failed:
+        open_source(f"{bucket.url}/photos/a.zip", remote=remote)
+    assert "400" not in str(failed.value)
 
 
 @pytest.mark.usefixtures("photos")

@@ -77,6 +77,8 @@ def told(kind: Kind, error: BaseException, address: Address, what: str = "") -> 
         return f"{where}: the store does not know who is asking (no credentials); {who}"
     if kind is Kind.DENIED:
         return f"{where}: access denied by the store ({reason(error)}); ask its owner for access, or {who}"
+    if any("WRONG_VERSION_NUMBER" in str(one) for one in _causes(error)):
+        return f"{where}: the server there does not encrypt; write http:// if that is meant"
     return f"{where}: the store has failed ({reason(error)}); check the network, then start again, and the run goes on"
 
 
@@ -84,11 +86,17 @@ def reason(error: BaseException) -> str:
     """What an error says, shortly."""
     # the first cause is what has happened; what was made of it may be no more than the name of the object
     first = next((one for one in reversed(_causes(error)) if str(one)), error)
-    said, status = QUERY.sub(r"\1", " ".join(str(first).split()))[:150], _status(first)
+    words = str(first.message) if _is_of_answer(first) else str(first)  # type: ignore[attr-defined]
+    said, status = QUERY.sub(r"\1", " ".join(words.split()))[:150], _status(first)
     if not said:
         # as time-outs have no words
         said = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     return said if status is None or str(status) in said else f"{said}, status {status}"
+
+
+def _is_of_answer(error: BaseException) -> bool:
+    """Whether an answer came, but not whole or not as HTTP; the code of such an error is not the server's."""
+    return type(error).__module__ == "aiohttp.http_exceptions"
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -101,6 +109,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _status(error: BaseException) -> int | None:
     """The HTTP status in an error, whatever its library calls it."""
+    if _is_of_answer(error):
+        return None
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
