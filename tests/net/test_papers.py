@@ -25,12 +25,20 @@ PEERS = {
 }
 
 
-def net(overlay: str, classes: int) -> ViT:
-    """The net that an overlay makes of the defaults, without numbers."""
-    said: dict[str, Any] = yaml.safe_load((REPOSITORY / f"configs/model/{overlay}.yaml").read_text())["model"]["net"]
-    backend = partial(VanillaTransformer, **said.pop("backend"))
+def said(config: str) -> dict[str, Any]:
+    """What a config says of the net."""
+    read: dict[str, Any] = yaml.safe_load((REPOSITORY / f"configs/{config}.yaml").read_text())
+    net: dict[str, Any] = read["model"]["net"]
+    return net
+
+
+def net(overlay: str, classes: int, run: str | None = None) -> ViT:
+    """The net that an overlay makes of the defaults, or of a run, without numbers."""
+    before, over = said(run) if run else {}, said(f"model/{overlay}")
+    settings = before | over
+    backend = partial(VanillaTransformer, **(before.get("backend", {}) | settings.pop("backend")))
     with torch.device("meta"):
-        return ViT(**said, backend=backend, classes=classes)
+        return ViT(**settings, backend=backend, classes=classes)
 
 
 @pytest.mark.parametrize("overlay", PAPERS)
@@ -53,3 +61,9 @@ def test_an_overlay_has_the_tensors_of_timms_net_of_that_name(overlay: str):
     assert block.mlp.fc1.weight.shape == theirs.mlp.fc1.weight.shape
     assert len(ours.backend.blocks) == len(peer.blocks)
     assert ours.backend.heads == theirs.attn.num_heads
+
+
+@pytest.mark.parametrize("run", ["folder", "cats_dogs"])
+@pytest.mark.parametrize("overlay", PAPERS)
+def test_an_overlay_makes_the_same_net_of_a_run_with_another_stem_and_other_patches(overlay: str, run: str):
+    assert parameters(net(overlay, 2, run)) == parameters(net(overlay, 2))

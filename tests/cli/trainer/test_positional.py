@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
-from vitcli.cli.trainer.positional import with_options
+from vitcli.cli.shipped import shipped
+from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.errors import ConfigError
 
 
@@ -18,6 +20,28 @@ def test_fit_takes_a_folder_and_guesses_its_layout(photos: Path, capsys: pytest.
     assert with_options("fit", ["photos", "--run.name", "x"]) == [
         "--data", "FolderData", "--data.root", "photos", "--run.name", "x",
     ]  # fmt: skip
+
+
+def test_a_folder_alone_is_trained_on_as_the_config_folder_says(photos: Path, capsys: pytest.CaptureFixture[str]):
+    def printed(*words: str) -> dict[str, object]:
+        with pytest.raises(SystemExit):
+            main(["fit", *words, "--print_config"])
+        return yaml.safe_load(capsys.readouterr().out)
+
+    assert printed("photos") == printed("--config", "folder", "--data.root", "photos")
+    overlaid = ["--config", "model/linformer", "-c", str(shipped()["model/small"])]
+    assert printed("photos", *overlaid) == printed("--config", "folder", *overlaid, "--data.root", "photos")
+    labels = Path("labels.csv")
+    labels.write_text("path,label\nphotos/train/circle/0000.png,circle\nphotos/train/square/0000.png,square\n")
+    of_table = printed("labels.csv")
+    assert of_table["data"]["class_path"] == "vitcli.data.ManifestData"
+    assert of_table["model"]["net"] == printed("photos")["model"]["net"]
+    # where something else says which net is trained, and how
+    Path("own.yaml").write_text("model: {optimizer: {lr: 0.5}}\n")
+    for words in (["--config", "own.yaml"], ["--config", "cats_dogs"], ["--weights", "w.pth"], ["--ckpt_path", "last"]):
+        assert begins_with("fit", ["photos", *words]) is None
+    assert begins_with("fit", ["--data.root", "photos"]) is None
+    assert begins_with("test", ["photos"]) is None
 
 
 def test_fit_takes_a_table(photos: Path):

@@ -16,7 +16,7 @@ from vitcli.cli.trainer.cli import Cli
 from vitcli.cli.trainer.config_file import bound_parser
 from vitcli.cli.trainer.imports import allow, take_allowed
 from vitcli.cli.trainer.loggers import take_wandb
-from vitcli.cli.trainer.positional import with_options
+from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
 from vitcli.cli.trainer.settings import DEFAULT_EPOCHS
@@ -143,7 +143,8 @@ def _complaint(words: Sequence[str], values: Mapping[str, str]) -> str | None:
 def _parsed(words: Sequence[str]) -> Cli:
     rest, opened = take_allowed(words)
     allow(opened)
-    return Cli("fit", configs_first(with_options("fit", rest)), opened, only_parses=True)
+    parsed = configs_first(with_options("fit", rest))
+    return Cli("fit", parsed, opened, begins_with=begins_with("fit", rest), only_parses=True)
 
 
 def _tried(cli: Cli) -> None:

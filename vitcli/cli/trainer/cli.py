@@ -72,11 +72,18 @@ class Cli(LightningCLI):
         verb: fit, validate, test or predict.
         words: The words after the verb.
         opened: Packages from which a config may import.
+        begins_with: The config of a new run that names none.
         only_parses: Whether nothing is built, for who only wants to know what the words mean.
     """
 
     def __init__(
-        self, verb: str, words: Sequence[str], opened: Sequence[str] = (), *, only_parses: bool = False
+        self,
+        verb: str,
+        words: Sequence[str],
+        opened: Sequence[str] = (),
+        *,
+        begins_with: Path | None = None,
+        only_parses: bool = False,
     ) -> None:
         self.verb = verb
         self.only_parses = only_parses
@@ -91,6 +98,9 @@ class Cli(LightningCLI):
         weights = None if self.arguments.only_asks else self.arguments.weights
         self.pretrained: Pretrained | None = open_pretrained(weights, to_train=verb == "fit") if weights else None
         self.told: list[str] = list(self.start.told)
+        self.begins_with = begins_with if self.checkpoint is None else None
+        if self.begins_with is not None:
+            self.told.append("config: folder, as no other was given")
         self.run: Run | None = None
         # multiply-accumulates of an image, which fit counts
         self.macs: int | None = None
@@ -124,7 +134,8 @@ class Cli(LightningCLI):
         if self.pretrained is not None:
             bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
-            words = [f"--config={json.dumps(base)}" for base in bases] + list(args)
+            first = [] if self.begins_with is None else [f"--config={self.begins_with}"]
+            words = first + [f"--config={json.dumps(base)}" for base in bases] + list(args)
             self.config = parser.parse_args(words)
             if self.verb == "fit" and not self.config.model.classes:
                 found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}

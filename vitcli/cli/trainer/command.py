@@ -14,7 +14,7 @@ from vitcli.cli.trainer.cli import Cli, is_first
 from vitcli.cli.trainer.config_file import bound_parser
 from vitcli.cli.trainer.finished import Finished
 from vitcli.cli.trainer.imports import allow, take_allowed
-from vitcli.cli.trainer.positional import with_options
+from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
 from vitcli.cli.trainer.requeue import requeue_if_warned
@@ -59,7 +59,7 @@ def _do(verb: str, words: Sequence[str], loggers: ExitStack, others: ExitStack, 
     rest, opened = take_allowed(words)
     allow(opened)
     try:
-        cli = Cli(verb, configs_first(with_options(verb, rest)), opened)
+        cli = Cli(verb, configs_first(with_options(verb, rest)), opened, begins_with=begins_with(verb, rest))
     except Finished as finished:
         if is_first():
             print(finished, flush=True)

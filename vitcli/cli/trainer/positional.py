@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitcli.cli.words import follows_links, in_front, values
+from vitcli.cli.shipped import OPTIONS, shipped
+from vitcli.cli.words import follows_links, in_front, split_off, values
 from vitcli.data import UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
@@ -19,7 +20,7 @@ ROOT = "--data.root"
 def with_options(verb: str, words: Sequence[str]) -> list[str]:
     """The words of a command line, in which each path at its front has got its option.
 
-    fit takes the images, whose layout is looked at as ``vitcli check`` does, unless ``--data`` or a config says it;
+    fit takes the images, whose layout is looked at as ``vitcli check`` does, unless ``--data`` or a run's config says it;
     validate, test and predict take a checkpoint or a run, the images, or both in this order. predict takes several
     images, folders and archives, also behind ``--data.root``, as a shell makes them of a pattern.
 
@@ -45,11 +46,30 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
             f"{first_of(paths, between=' ')}: {verb} takes {takes}; everything else has a name, see vitcli {verb} -h"
         )
     for root in left:
-        given = {word.partition("=")[0] for word in rest}
-        if verb == "fit" and not given & {"--data", "--config", "-c"}:
+        if verb == "fit" and not _names_a_run(rest) and not values(rest, "--data"):
             options += ["--data", guess(root, follows_links(rest))]
         options += [ROOT, root]
     return [*options, *rest]
+
+
+def begins_with(verb: str, words: Sequence[str]) -> Path | None:
+    """The config of ``vitcli fit photos``: folder, where nothing but overlays says which net is trained, and how.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words after the verb.
+    """
+    given = {word.partition("=")[0] for word in words}
+    if verb != "fit" or not in_front(words) or given & {"--weights", "--ckpt_path"} or _names_a_run(words):
+        return None
+    return shipped().get("folder")
+
+
+def _names_a_run(words: Sequence[str]) -> bool:
+    """Whether a config is named that is no overlay, such as model/linformer, of another one."""
+    overlays = {name: path for name, path in shipped().items() if "/" in name}
+    named = [value or "" for _, value, _ in split_off(words, OPTIONS)[0]]
+    return any(name not in overlays and Path(at_home(name)).resolve() not in overlays.values() for name in named)
 
 
 def _with_images(front: list[str], rest: list[str]) -> list[str]:
