@@ -20,8 +20,8 @@ ROOT = "--data.root"
 def with_options(verb: str, words: Sequence[str]) -> list[str]:
     """The words of a command line, in which each path at its front has got its option.
 
-    fit takes the images, whose layout is looked at as ``vitcli check`` does, unless ``--data`` or a run's config says it;
-    validate, test and predict take a checkpoint or a run, the images, or both in this order. predict takes several
+    fit takes the images, whose layout is looked at as ``vitcli check`` does, unless ``--data`` or a run's config says
+    it; validate, test and predict take a checkpoint or a run, the images, or both in this order. predict takes several
     images, folders and archives, also behind ``--data.root``, as a shell makes them of a pattern.
 
     Args:
