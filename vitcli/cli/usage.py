@@ -90,7 +90,7 @@ VERBS = {
             "--seed_everything",
         ),
         (
-            "vitcli fit photos/ --trainer.max_epochs 20",
+            "vitcli fit photos/ --trainer.max_epochs 40     (the config folder, as no other is given)",
             "vitcli fit --config cats_dogs --data.root photos/ --model.net.backend Linformer",
             "vitcli fit --ckpt_path runs/cats_dogs --trainer.max_epochs 40     (resume, or go on for longer)",
             "vitcli fit photos/ --ema.decay 0.999 --stop.patience 5     (averaged weights; ends early)",

@@ -100,7 +100,7 @@ class Cli(LightningCLI):
         self.told: list[str] = list(self.start.told)
         self.begins_with = begins_with if self.checkpoint is None else None
         if self.begins_with is not None:
-            self.told.append("config: folder, as no other was given")
+            self.told.append(f"config: {self.begins_with.stem}, as no other was given")
         self.run: Run | None = None
         # multiply-accumulates of an image, which fit counts
         self.macs: int | None = None

@@ -53,16 +53,20 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
 
 
 def begins_with(verb: str, words: Sequence[str]) -> Path | None:
-    """The config of ``vitcli fit photos``: folder, where nothing but overlays says which net is trained, and how.
+    """The config of ``vitcli fit photos``, where nothing but overlays says which net is trained, and how.
+
+    It is folder, or finetune beside weights of others. A net that a run of vitcli has trained goes on by its own rules.
 
     Args:
         verb: fit, validate, test or predict.
         words: The words after the verb.
     """
-    given = {word.partition("=")[0] for word in words}
-    if verb != "fit" or not in_front(words) or given & {"--weights", "--ckpt_path"} or _names_a_run(words):
+    if verb != "fit" or not in_front(words) or values(words, "--ckpt_path") or _names_a_run(words):
         return None
-    return shipped().get("folder")
+    weights = values(words, "--weights")
+    if weights and _is_checkpoint(weights[-1]):
+        return None
+    return shipped().get("finetune" if weights else "folder")
 
 
 def _names_a_run(words: Sequence[str]) -> bool:
