@@ -38,8 +38,8 @@ def test_a_folder_alone_is_trained_on_as_the_config_folder_says(photos: Path, ca
     assert of_table["model"]["net"] == printed("photos")["model"]["net"]
     # where something else says which net is trained, and how
     Path("own.yaml").write_text("model: {optimizer: {lr: 0.5}}\n")
-    for words in (["--config", "own.yaml"], ["--config", "cats_dogs"], ["--weights", "runs/a.ckpt"], ["--ckpt_path", "last"]):
-        assert begins_with("fit", ["photos", *words]) is None
+    for word in ("--config=own.yaml", "--config=cats_dogs", "--weights=runs/a.ckpt", "--ckpt_path=last"):
+        assert begins_with("fit", ["photos", word]) is None
     assert begins_with("fit", ["photos", "--weights", "timm:vit"]) == shipped()["finetune"]
     assert begins_with("fit", ["--data.root", "photos"]) is None
     assert begins_with("test", ["photos"]) is None
