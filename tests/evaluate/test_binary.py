@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_curve, precision_score, recall_score, roc_curve
@@ -126,3 +128,10 @@ def test_wished_precisions_and_recalls_take_the_place_of_the_usual():
     evaluation = evaluate(scored(200, 2), tables=["t"], precisions=(0.8,), recalls=(0.7,), resamples=10)
     assert evaluation.binary is not None
     assert [told.goal for told in evaluation.binary.advice[2:]] == ["precision >= 0.8", "recall >= 0.7"]
+
+
+def test_a_threshold_is_told_in_the_fewest_digits_that_are_the_same_number() -> None:
+    at = Threshold("best F1", 0.562, 1, 1, 1, 1, 1, 0, 1, 0, None)
+    assert at.told == "0.562"
+    assert replace(at, threshold=0.1 + 0.2).told == "0.30000000000000004"
+    assert replace(at, threshold=1.5).told == "above 1"

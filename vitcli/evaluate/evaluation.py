@@ -127,7 +127,7 @@ class Threshold:
     @property
     def told(self) -> str:
         """The threshold in all its digits, so that whoever types it gets these numbers."""
-        return "above 1" if self.threshold > 1 else f"{self.threshold:.16g}"
+        return "above 1" if self.threshold > 1 else repr(float(self.threshold))
 
 
 @final

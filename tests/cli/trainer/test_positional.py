@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_a_folder_alone_is_trained_on_as_the_config_folder_says(photos: Path, ca
     assert begins_with("fit", ["photos", "--weights", "timm:vit"]) == shipped()["finetune"]
     assert begins_with("fit", ["--data.root", "photos"]) is None
     assert begins_with("test", ["photos"]) is None
+
+
+def test_class_folders_one_folder_below_are_told_where_they_are(photos: Path, capsys: pytest.CaptureFixture[str]):
+    for kind in ("cat", "dog"):
+        shutil.copytree(photos / "train" / "circle", Path("outer/pets") / kind)
+    shutil.make_archive("pets", "tar", "outer")
+    Path("nothing").mkdir()
+    for root, told in {
+        "outer": "only one class folder, pets/; did you mean --data.root outer/pets?",
+        "pets.tar": "only one class folder, pets/; did you mean --data.splits '{train: pets}'?",
+        "nothing": "no class folders in nothing; put the images of each class into a folder of its own",
+    }.items():
+        assert main(["fit", root, *TINY, *CPU]) == 2
+        assert f"data.root {root}: {told}" in capsys.readouterr().err
+    words = ["fit", "pets.tar", "--data.splits", "{train: pets}", "--data", "FolderData"]
+    assert main([*words, "--trainer.max_epochs", "0", *TINY, *CPU]) == 0
 
 
 def test_fit_takes_a_table(photos: Path):

@@ -93,6 +93,9 @@ def test_a_missing_root_and_a_file_as_root_are_named(tmp_path: Path) -> None:
         check_folder(str(tmp_path / "gone"))
     with pytest.raises(DataError, match=r"^data.root \S+/file: is a file, not a folder; name the folder"):
         check_folder(str(tmp_path / "file"))
+    (tmp_path / "a.tar.gz").touch()
+    with pytest.raises(DataError, match=r"a.tar.gz: is a file, not a folder; a compressed tar has to be unpacked, or"):
+        check_folder(str(tmp_path / "a.tar.gz"))
 
 
 def test_no_bar_is_drawn_where_stderr_is_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

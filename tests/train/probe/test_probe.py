@@ -91,6 +91,16 @@ def test_the_next_start_reads_the_features_that_were_kept(photos: Path, monkeypa
     assert torch.equal(first.net.head.weight, second.net.head.weight)
 
 
+def test_weights_that_make_no_numbers_are_told_and_not_the_images(photos: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([*FIT, "--probe.solve", "false", "--trainer.max_epochs", "0", "--run.name", "drawn"]) == 0
+    saved = torch.load(drawn := Path("runs/drawn/checkpoints/last.ckpt"), weights_only=True)
+    saved["state_dict"]["net.backend.blocks.0.mlp.fc1.weight"].fill_(torch.nan)
+    torch.save(saved, drawn)
+    assert main([*PROBE, "--weights", str(drawn)]) == 2
+    assert "what the net makes of the images is not a number" in capsys.readouterr().err
+    assert not Path("runs/run").exists()
+
+
 def test_epochs_that_only_lose_do_not_replace_the_head(photos: Path, capsys: pytest.CaptureFixture[str]):
     ruin = ["--trainer.max_epochs", "1", "--model.optimizer.lr", "10", "--trainer.gradient_clip_val", "null"]
     # by the loss, which is never equal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitcli.cli.shipped import OPTIONS, shipped
 from vitcli.cli.words import follows_links, in_front, split_off, values
-from vitcli.data import UnlabelledData
+from vitcli.data import FolderData, UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
 from vitcli.images.source.roots import as_one
@@ -47,7 +47,11 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         )
     for root in left:
         if verb == "fit" and not _names_a_run(rest) and not values(rest, "--data"):
-            options += ["--data", guess(root, follows_links(rest))]
+            layout = guess(root, follows_links(rest))
+            if layout == UnlabelledData.__name__:
+                # which says what there is in the place of class folders
+                FolderData(at_home(root), follow_links=follows_links(rest)).find_classes()
+            options += ["--data", layout]
         options += [ROOT, root]
     return [*options, *rest]
 

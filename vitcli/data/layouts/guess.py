@@ -38,7 +38,7 @@ def guess(root: str, follow_links: bool = False) -> str:
         # a single shard
         return ShardsData.__name__
     # an error where it is not clear which folders are splits: that is for the user to say
-    folders.split_folders()
+    splits = set(folders.split_folders().inside.values())
     try:
         if len(folders.find_classes()) >= 2:
             return FolderData.__name__
@@ -48,7 +48,7 @@ def guess(root: str, follow_links: bool = False) -> str:
     except DataError:
         pass
     found, _ = source.files("", IMAGE_EXTENSIONS)
-    inner = (path.partition("/")[2] for path in found.paths)
+    inner = (path.partition("/")[2] for path in found.paths if path.partition("/")[0] in splits)
     if any(map(kind, found.paths)) or any(map(kind, inner)):
         return CatsDogsData.__name__
     return UnlabelledData.__name__

@@ -23,6 +23,7 @@ IMAGE_EXTENSIONS = frozenset(
         *heif.ENDINGS,
     }
 )
+COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
 def unwanted(name: str, extensions: Collection[str] | None) -> str:
@@ -159,9 +160,15 @@ def check_folder(root: str) -> None:
             raise DataError(
                 f"data.root {root}: is a table, not a folder; say --data ManifestData, which reads it{more}"
             )
-        raise DataError(
-            f"data.root {root}: is a file, not a folder; name the folder that holds the images, or a zip or tar of it"
-        )
+        remedy = "name the folder that holds the images, or a zip or tar of it"
+        if is_compressed(root):
+            remedy = "a compressed tar has to be unpacked, or packed as a zip"
+        raise DataError(f"data.root {root}: is a file, not a folder; {remedy}")
+
+
+def is_compressed(name: str) -> bool:
+    """Whether a file is a compressed tar by its name."""
+    return name.lower().endswith(COMPRESSED_TARS)
 
 
 def list_folder(folder: str) -> Iterator[os.DirEntry[str]]:

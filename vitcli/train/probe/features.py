@@ -16,6 +16,7 @@ from vitcli.answers.answer import normalised
 from vitcli.answers.in_parts import in_parts
 from vitcli.data.batches.order import BatchKey, Spot
 from vitcli.data.batches.samples import Samples
+from vitcli.errors import WeightsError
 from vitcli.net import ViT
 from vitcli.net.transformer.stack import Stack
 from vitcli.net.vit import Pool
@@ -29,6 +30,10 @@ BATCH_PIXELS = 64 * 224 * 224
 MOST_BYTES = 2**30
 # numbers of last layers that the head may see, as in the linear probes of DINO (Caron et al. 2021)
 DEPTHS = (1, 2, 4)
+NO_NUMBERS = (
+    "what the net makes of the images is not a number, so that no head can be found; the weights that it begins with "
+    "are damaged, or --trainer.precision is too low for them"
+)
 
 
 @final
@@ -126,6 +131,9 @@ def features_of(
         extractor: The net.
         kept: What an earlier start has computed, and where the rest goes.
         says: Whether a bar shows how far it is.
+
+    Raises:
+        WeightsError: The net makes nan or inf of an image.
     """
     height, width = extractor.preprocess.size
     size = max(1, BATCH_PIXELS // (height * width))
@@ -146,7 +154,10 @@ def features_of(
             read = samples[BatchKey(0, 0, [Spot(position) for position in batch], ahead=coming)]
             if len(read["index"]):
                 place = {position: row for row, position in enumerate(batch, start)}
-                rows[[place[position] for position in read["index"].tolist()]] = extractor.of(read["image"])
+                found = extractor.of(read["image"])
+                if not np.isfinite(found).all():
+                    raise WeightsError(NO_NUMBERS)
+                rows[[place[position] for position in read["index"].tolist()]] = found
             kept.add(rows[start : start + len(batch)])
             bar.update(len(batch))
     kept.finish()

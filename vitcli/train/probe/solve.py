@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -114,18 +116,13 @@ def choose(images: Images, classes: int, strengths: Sequence[float] = STRENGTHS,
     if not divided:
         return Choice(first, strengths[0] if len(strengths) == 1 else USUAL_STRENGTH)
     with _one_thread_each() as pool:
-        best = min(
-            (
-                choice
-                for name in images.features
-                for choice in _both_ways(name, images, classes, strengths, divided, pool)
-            ),
-            key=_loss,
-        )
+        along = partial(_along, images=images, classes=classes, divided=divided, pool=pool)
+        found = (_both_ways(partial(along, name=name), strengths) for name in images.features)
+        best = min(itertools.chain.from_iterable(found), key=_loss)
         if len(strengths) == 1:
             return best
         between = [best.strength / BETWEEN, best.strength * BETWEEN]
-        return min(best, *_along(best.name, images, classes, between, divided, pool), key=_loss)
+        return min(best, *along(between, name=best.name), key=_loss)
 
 
 def solve(images: Images, choice: Choice, classes: int) -> Head:
@@ -156,27 +153,20 @@ def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
-def _both_ways(
-    name: Sight,
-    images: Images,
-    classes: int,
-    strengths: Sequence[float],
-    divided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    pool: ThreadPoolExecutor,
-) -> Iterator[Choice]:
+def _both_ways(along: Callable[[Sequence[float]], Iterator[Choice]], strengths: Sequence[float]) -> Iterator[Choice]:
     """What each strength reaches, from the likely one upwards; downwards too, where none above it is better."""
     start = min(bisect_left(strengths, LIKELY_STRENGTH), len(strengths) - 1)
-    upwards = list(_along(name, images, classes, strengths[start:], divided, pool))
+    upwards = list(along(strengths[start:]))
     yield from upwards
     if min(upwards, key=_loss) is upwards[0]:
-        yield from _along(name, images, classes, strengths[:start][::-1], divided, pool)
+        yield from along(strengths[:start][::-1])
 
 
 def _along(
+    strengths: Sequence[float],
     name: Sight,
     images: Images,
     classes: int,
-    strengths: Sequence[float],
     divided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     pool: ThreadPoolExecutor,
 ) -> Iterator[Choice]:

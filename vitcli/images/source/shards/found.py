@@ -9,7 +9,6 @@ from vitcli.images.source.walk import IMAGE_EXTENSIONS, list_folder
 from vitcli.names import extension, is_hidden
 
 TAR = ".tar"
-COMPRESSED = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 # of splits
 MOST_FOLDERS = 16
 
@@ -54,8 +53,3 @@ def _held(folder: str) -> tuple[bool, bool, list[str]]:
         elif entry.is_dir():
             folders.append(entry.name)
     return tars, False, folders
-
-
-def is_compressed(name: str) -> bool:
-    """Whether a file is a compressed tar by its name."""
-    return name.lower().endswith(COMPRESSED)

@@ -17,11 +17,12 @@ from vitcli.images.source.members import folders_of
 from vitcli.images.source.paths import Paths
 from vitcli.images.source.ranges import FileRanges, Place, Ranges, read_image
 from vitcli.images.source.rows import RowOf, hashed
-from vitcli.images.source.shards.found import TAR, is_compressed
+from vitcli.images.source.shards.found import TAR
 from vitcli.images.source.shards.index import indexed
 from vitcli.images.source.shards.packed import changed, check_packed
 from vitcli.images.source.shards.table import Table
 from vitcli.images.source.source import Source
+from vitcli.images.source.walk import is_compressed
 from vitcli.names import extension, first_of, natural_order, printable
 
 
