@@ -42,6 +42,7 @@ def test_a_folder_alone_is_trained_on_as_the_config_folder_says(photos: Path, ca
     for word in ("--config=own.yaml", "--config=cats_dogs", "--weights=runs/a.ckpt", "--ckpt_path=last"):
         assert begins_with("fit", ["photos", word]) is None
     assert begins_with("fit", ["photos", "--weights", "timm:vit"]) == shipped()["finetune"]
+    assert begins_with("fit", ["photos", "--weights", "null"]) == shipped()["folder"]
     assert begins_with("fit", ["--data.root", "photos"]) is None
     assert begins_with("test", ["photos"]) is None
 

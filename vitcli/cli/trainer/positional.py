@@ -67,7 +67,7 @@ def begins_with(verb: str, words: Sequence[str]) -> Path | None:
     """
     if verb != "fit" or not in_front(words) or values(words, "--ckpt_path") or _names_a_run(words):
         return None
-    weights = values(words, "--weights")
+    weights = [word for word in values(words, "--weights") if word != "null"]
     if weights and _is_checkpoint(weights[-1]):
         return None
     return shipped().get("finetune" if weights else "folder")
