@@ -127,3 +127,10 @@ def test_a_missing_file_a_folder_and_a_strange_header_are_named(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata={"net": '{"dim": -3}'})
     with pytest.raises(WeightsError, match=r"odd\.safetensors: model\.net\.dim -3: must be at least 1"):
         open_net(tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize(("held", "told"), [(torch.zeros(2), ", but a Tensor"), ([1], ", but a list"), ({}, "")])
+def test_a_file_without_a_state_dict_is_named(tmp_path, held, told):
+    torch.save(held, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=rf"^weights \S+w\.pth: hold no tensors{told}; a state dict is needed$"):
+        read_tensors(tmp_path / "w.pth")

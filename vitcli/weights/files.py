@@ -39,7 +39,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if _is_safetensors(path):
         try:
-            return unwrap(load_file(path))
+            return unwrap(load_file(path), f"weights {path}")
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"weights {path}: a broken safetensors file: {_line(error)}") from error
     try:
@@ -61,7 +61,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         with path.open("rb") as file:
             reason = f" whole torch file: {_line(error)}" if file.read(2).startswith(TORCH) else " torch file"
         raise WeightsError(f"weights {path}: neither safetensors nor a{reason}") from error
-    tensors = unwrap(held)
+    tensors = unwrap(held, f"weights {path}")
     _check_whole(path, tensors)
     return tensors
 

@@ -74,8 +74,12 @@ class Source:
         return any(re.match(self.mark, name) for name in tensors)
 
 
-def unwrap(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+def unwrap(state_dict: Mapping[str, Any], of: str = "weights") -> dict[str, Tensor]:
     """The tensors of a state dict, out of their wrappers (model, state_dict) and without module., model., net.
+
+    Args:
+        state_dict: The state dict.
+        of: Whose it is, for messages.
 
     Raises:
         WeightsError: Something else than tensors under names, or two tensors that get the same name.
@@ -86,16 +90,15 @@ def unwrap(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     ):
         inner = inner[key]
     if not isinstance(inner, Mapping) or not inner:
-        raise WeightsError(f"weights: hold no tensors, but a {type(inner).__name__}; a state dict is needed")
+        held = "" if isinstance(inner, Mapping) else f", but a {type(inner).__name__}"
+        raise WeightsError(f"{of}: hold no tensors{held}; a state dict is needed")
     tensors: dict[str, Tensor] = {}
     for key, value in inner.items():
         if not isinstance(value, Tensor) or not isinstance(key, str):
-            raise WeightsError(
-                f"weights: {str(key)[:100]} is no tensor, but a {type(value).__name__}; give a state dict"
-            )
+            raise WeightsError(f"{of}: {str(key)[:100]} is no tensor, but a {type(value).__name__}; give a state dict")
         name = PREFIXES.sub("", key).replace("_orig_mod.", "")
         if name in tensors:
-            raise WeightsError(f"weights: two tensors are called {name} once their prefixes are taken off")
+            raise WeightsError(f"{of}: two tensors are called {name} once their prefixes are taken off")
         tensors[name] = value
     return tensors
 
