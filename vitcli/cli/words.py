@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+import yaml
 
 
 def split_off(words: Sequence[str], options: Collection[str]) -> tuple[list[tuple[str, str | None, bool]], list[str]]:
@@ -51,9 +54,15 @@ def values(words: Sequence[str], option: str) -> list[str]:
     return [value for _, value, _ in found if value is not None]
 
 
-def follows_links(words: Sequence[str]) -> bool:
-    """Whether links in the folder of the images are to be followed, which decides on what it looks like."""
-    return (values(words, "--data.follow_links") or ["false"])[-1].lower() == "true"
+def about_folders(words: Sequence[str]) -> dict[str, Any]:
+    """What decides on what a folder of images looks like: whether links are followed, and which folders are splits."""
+    found: dict[str, Any] = {"follow_links": (values(words, "--data.follow_links") or ["false"])[-1].lower() == "true"}
+    with suppress(yaml.YAMLError):
+        said = yaml.safe_load((values(words, "--data.splits") or ["null"])[-1])
+        # other values the parser refuses
+        if isinstance(said, dict) and all(isinstance(word, str) for pair in said.items() for word in pair):
+            found["splits"] = said
+    return found
 
 
 def said_by(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -42,7 +42,7 @@ def test_a_folder_alone_is_trained_on_as_the_config_folder_says(photos: Path, ca
     for word in ("--config=own.yaml", "--config=cats_dogs", "--weights=runs/a.ckpt", "--ckpt_path=last"):
         assert begins_with("fit", ["photos", word]) is None
     assert begins_with("fit", ["photos", "--weights", "timm:vit"]) == shipped()["finetune"]
-    assert begins_with("fit", ["photos", "--weights", "null"]) == shipped()["folder"]
+    assert begins_with("fit", ["photos", "--weights", "null", "--ckpt_path=null"]) == shipped()["folder"]
     assert begins_with("fit", ["--data.root", "photos"]) is None
     assert begins_with("test", ["photos"]) is None
 
@@ -59,8 +59,14 @@ def test_class_folders_one_folder_below_are_told_where_they_are(photos: Path, ca
     }.items():
         assert main(["fit", root, *TINY, *CPU]) == 2
         assert f"data.root {root}: {told}" in capsys.readouterr().err
-    words = ["fit", "pets.tar", "--data.splits", "{train: pets}", "--data", "FolderData"]
-    assert main([*words, "--trainer.max_epochs", "0", *TINY, *CPU]) == 0
+    words = ["--data.splits", "{train: pets}"]
+    assert main(["fit", "pets.tar", *words, "--trainer.max_epochs", "0", *TINY, *CPU]) == 0
+    assert main(["check", "pets.tar", *words]) != 2
+    flat = Path("mine/here")
+    flat.mkdir(parents=True)
+    for kind in ("cat", "dog"):
+        shutil.copy(photos / "train" / "circle" / "0000.png", flat / f"{kind}.0.png")
+    assert with_options("fit", ["mine", "--data.splits={train: here}"])[1] == "CatsDogsData"
 
 
 def test_fit_takes_a_table(photos: Path):

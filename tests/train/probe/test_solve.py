@@ -47,6 +47,7 @@ def test_features_that_tell_classes_apart_are_chosen_over_noise():
     choice = choose(Images({CLS: noise, BOTH: features}, labels), 3)
     assert choice.name == BOTH
     assert choice.accuracy > 0.6
+    assert choose(Images({CLS: noise}, labels), 3).strength < choice.strength
     # of much noise the least is taken, though weak heads are not tried first
     much = np.random.default_rng(0).normal(size=(len(labels), 1, 300)).astype(np.float32)
     assert choose(Images({CLS: much}, labels), 3).strength < LIKELY_STRENGTH < choice.strength

@@ -11,12 +11,9 @@ from jsonargparse import set_dumper
 from vitcli.cli.built import built
 from vitcli.cli.exit import users_mistake
 from vitcli.cli.parser_errors import known
-from vitcli.cli.shipped import configs_first
-from vitcli.cli.trainer.cli import Cli
+from vitcli.cli.trainer.cli import Cli, cli_of
 from vitcli.cli.trainer.config_file import bound_parser
-from vitcli.cli.trainer.imports import allow, take_allowed
 from vitcli.cli.trainer.loggers import take_wandb
-from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
 from vitcli.cli.trainer.settings import DEFAULT_EPOCHS
@@ -85,7 +82,7 @@ def check_shipped(words: Sequence[str]) -> Shipped:
     quieten()
     set_dumper("yaml", to_yaml)
     bound_parser()
-    cli = _parsed(words)
+    cli = cli_of("fit", words, only_parses=True)
     settings = {key: _plain(value) for key, value in said_by(cli.plain_config())}
     # what is tried, not only parsed
     _tried(cli)
@@ -131,20 +128,13 @@ def _complaint(words: Sequence[str], values: Mapping[str, str]) -> str | None:
     """What fit says of a few settings more; None if it takes them."""
     more = [*words, *(f"--{key}={value}" for key, value in values.items())]
     try:
-        _tried(_parsed(more))
+        _tried(cli_of("fit", more, only_parses=True))
     except Exception as error:
         told = users_mistake(error) or known(error) or refusal(error, more)
         if told is None:
             raise
         return told
     return None
-
-
-def _parsed(words: Sequence[str]) -> Cli:
-    rest, opened = take_allowed(words)
-    allow(opened)
-    parsed = configs_first(with_options("fit", rest))
-    return Cli("fit", parsed, opened, begins_with=begins_with("fit", rest), only_parses=True)
 
 
 def _tried(cli: Cli) -> None:

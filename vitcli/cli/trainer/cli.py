@@ -19,6 +19,7 @@ from vitcli.cli.built import as_json, built
 from vitcli.cli.exit import DONE, FINDINGS
 from vitcli.cli.idle import refuse_idle, refuse_unused
 from vitcli.cli.parser_errors import one_line
+from vitcli.cli.shipped import configs_first
 from vitcli.cli.trainer.arguments import Arguments, base_configs, read_arguments
 from vitcli.cli.trainer.asking import settle
 from vitcli.cli.trainer.auto import record, take_found
@@ -29,8 +30,10 @@ from vitcli.cli.trainer.conflicts import changed, check_epochs, honour, repeated
 from vitcli.cli.trainer.dealing import changed_step, deal_out
 from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
 from vitcli.cli.trainer.hold import held
+from vitcli.cli.trainer.imports import allow, take_allowed
 from vitcli.cli.trainer.left_out import left_out_lines
 from vitcli.cli.trainer.loggers import close_loggers, logger_names, loggers_of, take_wandb
+from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import in_our_words
 from vitcli.cli.trainer.resume import check_own, find_start
 from vitcli.cli.trainer.run_folder import chosen_run, lay_out
@@ -59,6 +62,20 @@ from vitcli.train.safety.write import CheckpointFiles
 from vitcli.train.sizes.advice import explained
 from vitcli.weights.open import open_pretrained
 from vitcli.weights.pretrained import Pretrained
+
+
+def cli_of(verb: str, words: Sequence[str], *, only_parses: bool = False) -> Cli:
+    """A verb, parsed and built, of the words that were typed after it.
+
+    Args:
+        verb: fit, validate, test or predict.
+        words: The words.
+        only_parses: Whether nothing is built, for who only wants to know what the words mean.
+    """
+    rest, opened = take_allowed(words)
+    allow(opened)
+    parsed, first = configs_first(with_options(verb, rest)), begins_with(verb, rest)
+    return Cli(verb, parsed, opened, begins_with=first, only_parses=only_parses)
 
 
 @final

@@ -9,12 +9,9 @@ from jsonargparse import set_dumper
 
 from vitcli.cli.exit import DONE, ended
 from vitcli.cli.parser_errors import known
-from vitcli.cli.shipped import configs_first
-from vitcli.cli.trainer.cli import Cli, is_first
+from vitcli.cli.trainer.cli import Cli, cli_of, is_first
 from vitcli.cli.trainer.config_file import bound_parser
 from vitcli.cli.trainer.finished import Finished
-from vitcli.cli.trainer.imports import allow, take_allowed
-from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import quieten
 from vitcli.cli.trainer.refusals import refusal
 from vitcli.cli.trainer.requeue import requeue_if_warned
@@ -56,10 +53,8 @@ def run(verb: str, words: Sequence[str]) -> int:
 
 
 def _do(verb: str, words: Sequence[str], loggers: ExitStack, others: ExitStack, begun: list[Cli]) -> int:
-    rest, opened = take_allowed(words)
-    allow(opened)
     try:
-        cli = Cli(verb, configs_first(with_options(verb, rest)), opened, begins_with=begins_with(verb, rest))
+        cli = cli_of(verb, words)
     except Finished as finished:
         if is_first():
             print(finished, flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vitcli.cli.shipped import OPTIONS, shipped
-from vitcli.cli.words import follows_links, in_front, split_off, values
+from vitcli.cli.words import about_folders, in_front, split_off, values
 from vitcli.data import FolderData, UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
@@ -47,10 +47,11 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         )
     for root in left:
         if verb == "fit" and not _names_a_run(rest) and not values(rest, "--data"):
-            layout = guess(root, follows_links(rest))
+            said = about_folders(rest)
+            layout = guess(root, **said)
             if layout == UnlabelledData.__name__:
                 # which says what there is in the place of class folders
-                FolderData(at_home(root), follow_links=follows_links(rest)).find_classes()
+                FolderData(at_home(root), **said).find_classes()
             options += ["--data", layout]
         options += [ROOT, root]
     return [*options, *rest]
@@ -65,12 +66,10 @@ def begins_with(verb: str, words: Sequence[str]) -> Path | None:
         verb: fit, validate, test or predict.
         words: The words after the verb.
     """
-    if verb != "fit" or not in_front(words) or values(words, "--ckpt_path") or _names_a_run(words):
+    checkpoint, weights = ((values(words, option) or ["null"])[-1] for option in ("--ckpt_path", "--weights"))
+    if verb != "fit" or not in_front(words) or checkpoint != "null" or _names_a_run(words) or _is_checkpoint(weights):
         return None
-    weights = [word for word in values(words, "--weights") if word != "null"]
-    if weights and _is_checkpoint(weights[-1]):
-        return None
-    return shipped().get("finetune" if weights else "folder")
+    return shipped().get("folder" if weights == "null" else "finetune")
 
 
 def _names_a_run(words: Sequence[str]) -> bool:

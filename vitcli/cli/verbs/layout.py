@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from vitcli.cli.built import built
 from vitcli.cli.idle import refuse_idle
 from vitcli.cli.parser_errors import one_line
-from vitcli.cli.words import follows_links, in_front, split_off
+from vitcli.cli.words import about_folders, in_front, split_off
 from vitcli.data import UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
@@ -44,7 +44,7 @@ def parsed(verb: str, words: Sequence[str], parser: ArgumentParser) -> Any:
     layouts = [value for name, value, _ in told if name == LAYOUT and value]
     if not layouts:
         several = len(front) > 1 or is_pattern(at_home(root))
-        layouts = [UnlabelledData.__name__ if several else guess(root, follows_links(rest))]
+        layouts = [UnlabelledData.__name__ if several else guess(root, **about_folders(rest))]
     try:
         # braces, and other letters by which YAML would read it as something else
         root = as_one(front) if front else root

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from typing import Any, final
@@ -16,7 +15,8 @@ from vitcli.images.division.split_words import split_like
 from vitcli.images.division.splits import Pool, as_rows, check_known
 from vitcli.images.index.left_out import REMEDIES, what_to_do
 from vitcli.images.index.listing import Listing
-from vitcli.names import at_home, counted, first_of, natural_order
+from vitcli.images.source.archive import Archive
+from vitcli.names import counted, first_of, natural_order
 
 
 @final
@@ -103,7 +103,8 @@ class FolderData(LabelledFiles):
         inner = f"{inside}/{names[0]}" if inside else names[0]
         where = self.source.where(inner)
         deeper = self.class_levels == 1 and self.source.folders(inner)
-        is_archive = os.path.isfile(at_home(self.root))
+        # an archive has no root below its own
+        is_archive = isinstance(self.source, Archive)
         named = f"--data.splits '{{train: {inner}}}'" if is_archive else f"--data.root {where}"
         beneath = f"did you mean {named}?" if deeper else ""
         remedy = links or self._linked_folders(inner) or beneath or "add a folder for a second class"

@@ -15,12 +15,13 @@ from vitcli.names import at_home, extension
 from vitcli.table.read import TABLES
 
 
-def guess(root: str, follow_links: bool = False) -> str:
+def guess(root: str, follow_links: bool = False, splits: dict[str, str] | None = None) -> str:
     """The class of image data that a root looks like.
 
     Args:
         root: A folder, archive or table.
         follow_links: Whether links in a folder are followed.
+        splits: Folders of splits, where they are said.
 
     Raises:
         DataError: There is no such root, or a class of it has a name that cannot be used.
@@ -30,7 +31,7 @@ def guess(root: str, follow_links: bool = False) -> str:
         return ParquetData.__name__
     if extension(root) in TABLES:
         return ManifestData.__name__
-    folders = FolderData(root, follow_links=follow_links)
+    folders = FolderData(root, follow_links=follow_links, splits=splits)
     source = folders.source
     if isinstance(source, Shards) and (source.table.codes != NONE).any():
         return ShardsData.__name__
@@ -38,7 +39,7 @@ def guess(root: str, follow_links: bool = False) -> str:
         # a single shard
         return ShardsData.__name__
     # an error where it is not clear which folders are splits: that is for the user to say
-    splits = set(folders.split_folders().inside.values())
+    inside = set(folders.split_folders().inside.values())
     try:
         if len(folders.find_classes()) >= 2:
             return FolderData.__name__
@@ -48,7 +49,7 @@ def guess(root: str, follow_links: bool = False) -> str:
     except DataError:
         pass
     found, _ = source.files("", IMAGE_EXTENSIONS)
-    inner = (path.partition("/")[2] for path in found.paths if path.partition("/")[0] in splits)
+    inner = (path.partition("/")[2] for path in found.paths if path.partition("/")[0] in inside)
     if any(map(kind, found.paths)) or any(map(kind, inner)):
         return CatsDogsData.__name__
     return UnlabelledData.__name__
