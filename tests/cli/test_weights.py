@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,9 @@ def test_weights_that_are_none_get_one_line(
         ([*HEADS, "--source", "torchvision"], "timm"),
         ([*HEADS, "--classes", "one.txt"], "--classes one.txt"),
         ([*HEADS, "--out", "w.bin"], "--out w.bin"),
+        ([*HEADS, "--out", ""], "--out '': "),
+        ([*HEADS, "--out", "peer.safetensors"], "--out peer.safetensors: is there, and is none that --out writes"),
+        ([*HEADS, "--out", "peer.safetensors/w.safetensors"], "peer.safetensors is in the way"),
         ([*HEADS, "--bogus", "1"], "--bogus"),
     ],
 )
@@ -210,6 +214,45 @@ def test_a_mistaken_import_gets_one_line(peer: Path, capsys: pytest.CaptureFixtu
     assert err.count("\n") == 1
     assert named in err
     assert not Path("w.safetensors").exists()
+
+
+def test_an_import_replaces_an_earlier_one(ours: Path):
+    words = ["import", "peer.safetensors", *HEADS, "--out", "ours.safetensors"]
+    assert main(words) == 0
+    assert "classes" not in read_metadata(ours)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (lambda tensor: tensor.to(torch.int8), "head.weight holds int8, not floating-point numbers"),
+        (lambda tensor: tensor.to(torch.complex64), "head.weight holds complex64, not floating-point numbers"),
+        (lambda tensor: tensor.fill_(torch.nan), "head.weight holds nan or inf"),
+        (lambda tensor: tensor.index_fill(1, torch.tensor([2]), -torch.inf), "head.weight holds nan or inf"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["import", "fit"])
+def test_tensors_that_are_no_finite_real_numbers_are_named(
+    peer: Path,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+    broken: Callable[[torch.Tensor], torch.Tensor],
+    told: str,
+    verb: str,
+):
+    # heads are as published for this width
+    net = timm.models.VisionTransformer(img_size=16, patch_size=8, embed_dim=192, depth=1, num_heads=3, num_classes=3)
+    state = net.state_dict()
+    save_file({**state, "head.weight": broken(state["head.weight"])}, "broken.safetensors")
+    words = ["broken.safetensors", "--out", "w.safetensors"]
+    if verb == "fit":
+        words = ["--weights", "broken.safetensors", "--data.root", "photos", *CPU]
+    assert main([verb, *words]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"weights broken.safetensors: {told}" in err
+    assert not Path("w.safetensors").exists()
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("value", [{"class_path": "evil.Evil"}, {"mean": {"class_path": "evil.Evil"}}, ["evil.Evil"]])

@@ -159,6 +159,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "batch of none": (["RUN", "--out", "m.onnx", "--batch", "0"], "0 is neither dynamic nor a number from 1"),
     "there already": (["RUN", "--out", "there.onnx"], "--out there.onnx: is there already"),
     "a file in the way": (["RUN", "--out", "there.onnx/m.onnx"], "there.onnx is a file, and no folder"),
+    "no name": (["RUN", "--out", ""], "--out '': is no name of a file"),
     "no run": (["nothing", "--out", "m.onnx"], "nothing: no such file"),
     "no checkpoint": (["--ckpt_path", "nothing", "--out", "m.onnx"], "--ckpt_path nothing: no such file or run folder"),
     "nothing named": (["--out", "m.onnx"], "no run is named"),

@@ -29,19 +29,36 @@ def replacing(path: Path) -> Iterator[Path]:
     or the new one. Of several processes that write the same file, the last one has it.
 
     Args:
-        path: The file to replace.
+        path: The file to replace, which errors of the system name too.
     """
     sweep(path.parent, path.name)
     part = part_of(path)
     try:
-        yield part
-        sync(part)
-        part.replace(path)
+        with told_as(path, part):
+            yield part
+            sync(part)
+            part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextlib.contextmanager
+def told_as(path: Path, part: Path) -> Iterator[None]:
+    """Errors of the system about a temporary file or folder name what the user knows of.
+
+    Args:
+        path: What is named.
+        part: The temporary file, or the folder, of which anything in it counts too.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str | bytes) and Path(os.fsdecode(error.filename)).is_relative_to(part):
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

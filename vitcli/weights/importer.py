@@ -122,7 +122,7 @@ def fill(net: ViT, found: Found) -> None:
     """Put every tensor into its place.
 
     Raises:
-        WeightsError: One is missing, too many, or of another shape.
+        WeightsError: One is missing, too many, of another shape, or holds what is no finite real number.
     """
     held = net.state_dict()
     headless = () if "head.weight" in found.tensors else ("head.weight", "head.bias")
@@ -137,6 +137,17 @@ def fill(net: ViT, found: Found) -> None:
             raise WeightsError(
                 f"weights: {found.at(name)} is of shape {list(tensor.shape)}, but the others require "
                 f"{list(held[name].shape)}"
+            )
+        if not tensor.is_floating_point():
+            raise WeightsError(
+                f"weights: {found.at(name)} holds {str(tensor.dtype).removeprefix('torch.')}, not floating-point "
+                "numbers; give the weights as they were before they were quantised or converted"
+            )
+        # the sum first, which is ten times as fast
+        if not tensor.sum(dtype=torch.float64).isfinite() and not tensor.isfinite().all():
+            raise WeightsError(
+                f"weights: {found.at(name)} holds nan or inf: the training that made them failed, or the file is "
+                "damaged; take an earlier checkpoint"
             )
     if any(tensor.dtype == torch.float64 for tensor in found.tensors.values()):
         net.double()

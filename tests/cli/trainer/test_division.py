@@ -70,7 +70,7 @@ def test_test_scores_no_photo_of_the_training_whatever_happens_to_the_folder(
     assert tested & left < now
     told = capsys.readouterr().out
     assert "splits as in runs/photos/splits.csv: 30 new images (" in told
-    assert "10 images renamed or copied" in told
+    assert "10 images renamed or copied, 3 images gone" in told
     assert "trained on" not in told
 
 

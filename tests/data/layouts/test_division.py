@@ -85,8 +85,29 @@ def test_images_that_are_removed_move_no_other(root: Path) -> None:
     gone = sorted(then["train"])[:9]
     for path in gone:
         (root / path).unlink()
-    now = listed(opened(root, file))
+    data = opened(root, file)
+    now = listed(data)
     assert now == {**then, "train": then["train"] - set(gone)}
+    assert data.notices == [f"splits as in {file}: 9 images gone"]
+
+
+def test_a_test_of_its_own_is_not_told_as_gone(root: Path) -> None:
+    for name in ("cat", "dog"):
+        (root / "train" / name).parent.mkdir(exist_ok=True)
+        (root / name).rename(root / "train" / name)
+        (root / "test" / name).mkdir(parents=True)
+        for count in range(4):
+            (root / "train" / name / f"{count}.png").rename(root / "test" / name / f"{count}.png")
+    file, then = fitted(root)
+    assert len(then["test"]) == 8
+    assert sorted(path for path in then["val"] if "test" in path) == []
+    data = opened(root, file)
+    assert listed(data) == then
+    assert "gone" not in " ".join(data.notices)
+    (root / sorted(then["test"])[0]).unlink()
+    data = opened(root, file)
+    listed(data)
+    assert f"splits as in {file}: 1 image gone" in data.notices
 
 
 def test_images_that_are_renamed_are_known_by_content(root: Path) -> None:

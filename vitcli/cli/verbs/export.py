@@ -141,6 +141,8 @@ def _share(typed: str) -> float:
 
 def _place(option: str, typed: str) -> Path:
     """A file to be written, which is looked at before the work."""
+    if not typed:
+        raise ConfigError(f"{option} '': is no name of a file; name one")
     path = Path(at_home(typed))
     if path.exists():
         raise ConfigError(f"{option} {typed}: is there already; name another file, or remove it")

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vitcli.cli.exit import DONE, ended
+from vitcli.cli.place import place
 from vitcli.cli.plain_parser import PlainParser
 from vitcli.errors import ConfigError, WeightsError
+from vitcli.machine.atomic import folders_for
 from vitcli.machine.short_lines import lines_of
 from vitcli.names import at_home, printable, quoted
 from vitcli.weights import save_tensors
+from vitcli.weights.files import read_metadata
 from vitcli.weights.open import open_pretrained
 
 WORDNET = re.compile(r"^n\d{8}\s+(?=\S)")
@@ -36,16 +39,14 @@ def _import(words: Sequence[str]) -> int:
         said = vars(_parser().parse_args(list(words)))
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from error
-    file, out, names = at_home(said.pop("file")), Path(at_home(said.pop("out"))), said.pop("classes")
+    file, out, names = at_home(said.pop("file")), _place(said.pop("out")), said.pop("classes")
     for key in ("image_size", "patch_size"):
         said[key] = _side_or_sides(key, said[key])
     pretrained = open_pretrained(file, **{key: value for key, value in said.items() if value is not None})
     classes = _names(names, pretrained.net.classes) if names else pretrained.classes
-    if out.suffix != ".safetensors":
-        raise WeightsError(f"--out {out}: tensors are written as safetensors; let the name end in .safetensors")
-    out.parent.mkdir(parents=True, exist_ok=True)
     extra = {"classes": list(classes)} if classes else {}
-    save_tensors(pretrained.net, out, preprocess=pretrained.preprocess, source=pretrained.resampling, **extra)
+    with folders_for(out):
+        save_tensors(pretrained.net, out, preprocess=pretrained.preprocess, source=pretrained.resampling, **extra)
     net = pretrained.net
     count = sum(parameter.numel() for parameter in net.parameters())
     print(f"net: {type(net.backend).__name__}, {net.tokens} tokens x {net.dim}, {count:,} parameters")
@@ -67,6 +68,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--activation", choices=["gelu", "gelu_tanh", "quick_gelu"])
     parser.add_argument("--classes", help="a text file with a class name on each line")
     return parser
+
+
+def _place(typed: str) -> Path:
+    """Where the file goes, which may replace an earlier import.
+
+    Raises:
+        ConfigError: Its name has another ending, or other weights are there.
+    """
+    if Path(typed).suffix != ".safetensors":
+        raise ConfigError(
+            f"--out {typed or repr(typed)}: tensors are written as safetensors; let the name end in .safetensors"
+        )
+    out = place("--out", typed, _is_import)
+    assert out is not None
+    return out
+
+
+def _is_import(file: Path) -> bool:
+    try:
+        return "preprocess" in read_metadata(file)
+    except WeightsError:
+        return False
 
 
 def _side_or_sides(key: str, given: list[int] | None) -> int | list[int] | None:

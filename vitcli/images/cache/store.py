@@ -25,7 +25,7 @@ from vitcli.images.decode.encoded import strict
 from vitcli.images.decode.picture import UnreadableImage
 from vitcli.images.decode.pixels import Rgb
 from vitcli.images.index.listing import FileOpener, Listing
-from vitcli.machine.atomic import sync
+from vitcli.machine.atomic import sync, told_as
 from vitcli.machine.threads import map_some
 
 Cache = Literal["none", "ram", "disk"]
@@ -79,7 +79,8 @@ def stored(
         place.mkdir(parents=True, exist_ok=True)
         _sweep(store, about, cache)
         _check_room(listing, copy, cache, place)
-        _build(listing, copy, store, about, max_pixels, threads)
+        with told_as(place, _unfinished(store)):
+            _build(listing, copy, store, about, max_pixels, threads)
         # another process's, if that was faster
         use(store)
     if cache == "ram":
@@ -91,8 +92,7 @@ def stored(
 def _build(
     listing: Listing, copy: Shrunk | Ready, store: Path, about: dict[str, Any], max_pixels: int, threads: int
 ) -> None:
-    # the name holds host and process, so that what a killed process leaves is recognised
-    unfinished = store.with_name(f".building-{socket.gethostname()}-{os.getpid()}-{store.name}")
+    unfinished = _unfinished(store)
     unfinished.mkdir()
     sizes = np.zeros((len(listing), 4), dtype=np.int32)
     reasons: dict[str, str] = {}
@@ -139,6 +139,11 @@ def _build(
                 raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _unfinished(store: Path) -> Path:
+    # the name holds host and process, so that what a killed process leaves is recognised
+    return store.with_name(f".building-{socket.gethostname()}-{os.getpid()}-{store.name}")
 
 
 def _check_room(listing: Listing, copy: Shrunk | Ready, cache: Cache, place: Path) -> None:

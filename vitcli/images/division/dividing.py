@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -76,7 +77,7 @@ class Dividing:
             self.notices.append(f"{groups.setting}: {counted(len(groups), 'group')}")
         divide = None
         if self._division is not None:
-            divide = self._as_kept
+            divide = partial(self._as_kept, [pool.index for pool in pools.values()])
         elif groups is not None or self.shares.folds:
             divide = self._whole
         parts, notices = split_pools(pools, self.shares, self.seed, divide)
@@ -101,12 +102,12 @@ class Dividing:
     def _note_unused(self, why: str, names: Sequence[str] = DECIDING) -> None:
         self.unused |= {f"data.{name}": why for name in names}
 
-    def _as_kept(self, pool: Pool, shares: Shares, seed: int) -> list[Pool]:
+    def _as_kept(self, indices: Sequence[Index], pool: Pool, shares: Shares, seed: int) -> list[Pool]:
         """A pool as the run has divided it; images that came since go with their groups, or by hashes."""
         assert self._division is not None
         self._look(pool.index, self._division.unsure(pool.index, pool.all_rows))
         parts = self._division.divided(pool, shares, seed, self._groups)
-        told, has_new = self._division.compared(parts)
+        told, has_new = self._division.compared(parts, indices)
         if told:
             self.notices.append(f"splits as in {self.kept}: {told}")
         self._note_unused(f"{self.kept} says already which split each image is in", DIVIDING if has_new else DECIDING)

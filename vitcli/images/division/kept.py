@@ -153,11 +153,12 @@ class Division:
             Pool(index, {name: np.array(rows, dtype=np.int64) for name, rows in found[part].items()}) for part in PARTS
         ]
 
-    def compared(self, parts: list[Pool]) -> tuple[str, bool]:
+    def compared(self, parts: list[Pool], indices: Iterable[Index]) -> tuple[str, bool]:
         """What differs from the run's training, in words, empty if nothing does; and whether any image is new.
 
         Args:
             parts: Images of train, val and test.
+            indices: All that lies there, in none of these parts too.
         """
         new: Counter[str] = Counter()
         moved = 0
@@ -175,7 +176,21 @@ class Division:
             said.append(f"{counted(new.total(), 'new image')} ({shares})")
         if moved:
             said.append(f"{counted(moved, 'image')} renamed or copied")
+        if gone := self._gone(indices):
+            said.append(f"{counted(gone, 'image')} gone")
         return ", ".join(said), bool(new)
+
+    def _gone(self, indices: Iterable[Index]) -> int:
+        """How many known images are no longer there, under their name or, as far as was looked, under another."""
+        there: set[str] = set()
+        contents: set[str] = set()
+        for index in indices:
+            there.update(unicodedata.normalize("NFC", path) for path in index.paths.take(np.arange(len(index))))
+            contents.update(digest.hex() for digest in index.columns["digest"].tolist())
+        return sum(
+            path not in there and composed not in there and self.places[path][1] not in contents
+            for composed, path in self._composed.items()
+        )
 
 
 def _members(pool: Pool) -> Iterator[tuple[str, bytes]]:

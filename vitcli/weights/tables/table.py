@@ -151,7 +151,10 @@ def describe(found: Found, wanted: Wanted, source: Source) -> dict[str, Any]:
     tensors, facts = found.tensors, dict(found.facts)
     for name in ("patches.proj.weight", "backend.blocks.0.attention.qkv.weight", "backend.blocks.0.mlp.fc1.weight"):
         if name not in tensors:
-            raise WeightsError(f"weights: hold no {name} of a ViT of {source.name}; this is another kind of net")
+            raise WeightsError(
+                f"weights: lack {name}, which every ViT of {source.name} has under a name of its own; the file is not "
+                "whole, or of another kind of net"
+            )
     for name, tensor in tensors.items():
         if tensor.dim() != (
             dimensions := next((n for end, n in DIMENSIONS.items() if name.endswith(end)), tensor.dim())
