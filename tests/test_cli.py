@@ -297,11 +297,11 @@ def test_print_config_prints_a_config_that_fit_accepts(photos: Path, capsys: pyt
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("weights", ["auto", '{"circle": 2.0}'])
+@pytest.mark.parametrize(("weights", "sampler"), [("auto", "shuffle"), ('{"circle": 2.0}', "balanced")])
 def test_class_weights_are_kept_with_the_run_and_may_be_changed(
-    photos: Path, capsys: pytest.CaptureFixture[str], weights: str
+    photos: Path, capsys: pytest.CaptureFixture[str], weights: str, sampler: str
 ):
-    words = ["--data.sampler", "balanced", "--data.augment.mixup", "0.4", "--data.cache", "disk"]
+    words = ["--data.sampler", sampler, "--data.augment.mixup", "0.4", "--data.cache", "disk"]
     assert main([*FIT, "--model.class_weights", weights, *words]) == 0
     assert main(["predict", "--ckpt_path", "runs/photos", "--data.root", "photos/test", *CPU]) == 0
     assert main(["fit", "--ckpt_path", "runs/photos", "--trainer.max_epochs", "2"]) == 0

@@ -20,6 +20,18 @@ def test_a_second_run_of_a_name_never_touches_the_first(tmp_path: Path):
     assert [claim(tmp_path / "runs", "cats").folder.name for _ in range(3)] == ["cats", "cats-2", "cats-3"]
 
 
+def test_a_run_that_resumes_by_itself_takes_its_own_folder_and_none_of_anything_else(tmp_path: Path):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"--run\.resume auto: \S+photos is there, and is no run; name another"):
+        claim(tmp_path, "photos", again=True)
+    # made by whoever starts the job, for its output
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "out.txt").touch()
+    assert claim(tmp_path, "job", again=True).folder == tmp_path / "job"
+    checkpoint(tmp_path / "begun")
+    assert claim(tmp_path, "begun", again=True).folder == tmp_path / "begun"
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b"])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str):
     with pytest.raises(ConfigError, match=r"--run\.name"):

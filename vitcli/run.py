@@ -173,10 +173,10 @@ def claim(parent: Path, name: str, *, again: bool = False) -> Run:
     Args:
         parent: Folder that holds the runs.
         name: Wished name.
-        again: Whether a folder that is there is taken all the same.
+        again: Whether a folder that is there is taken all the same, unless it holds folders of something else.
 
     Raises:
-        ConfigError: The name is no file name, or the folder cannot be made.
+        ConfigError: The name is no file name, or the folder cannot be made, or may not be taken.
     """
     check_name(name)
     number = 1
@@ -191,7 +191,18 @@ def claim(parent: Path, name: str, *, again: bool = False) -> Run:
         except OSError as error:
             raise ConfigError(f"--run.dir {parent}: cannot make {folder}: {error.strerror}; name another") from error
         else:
+            if again and not _may_be_run(folder):
+                raise ConfigError(
+                    f"--run.resume auto: {folder} is there, and is no run; name another with --run.name or --run.dir"
+                )
             return Run(folder)
+
+
+def _may_be_run(folder: Path) -> bool:
+    """Whether a folder is a run's, however early it was stopped, or was made for one, as for the log of a cluster."""
+    run = Run(folder)
+    begun = (run.checkpoints, run.config("fit"), run.lock("fit"))
+    return any(path.exists() for path in begun) or not any(entry.is_dir() for entry in folder.iterdir())
 
 
 def is_name(name: str) -> bool:

@@ -147,7 +147,7 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     given = GIVEN.findall(text)
     if key and expected and given:
         kinds = " or ".join(dict.fromkeys(TYPE.sub(r"\g<name>\g<words>", kind) for kind in expected))
-        return f"{key} {given[0]}: not {kinds}; give one"
+        return f"{key} {given[0]}: {'no number' if given[0].lower() == 'nan' else f'not {kinds}'}; give one"
     return text[:LONGEST]
 
 

@@ -36,6 +36,23 @@ def auto_weights(counts: Tensor) -> Tensor:
     return counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
 
 
+def check_once(weights: ClassWeights, sampler: str) -> None:
+    """Check that rare classes are not made up for twice, after which they would outweigh the others.
+
+    Args:
+        weights: As for weights_of.
+        sampler: Of the training's images.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if weights == "auto" and sampler == "balanced":
+        raise ConfigError(
+            "model.class_weights auto: data.sampler balanced shows rare classes as often as the others already; leave "
+            "one of the two out"
+        )
+
+
 def check_weights(weights: ClassWeights, classes: tuple[str, ...]) -> None:
     """Check that every weight is of a class and above 0.
 

@@ -46,6 +46,11 @@ FIT = ["fit", "--data.root", "photos", "--trainer.max_epochs", "1", *TINY, *CPU]
             "stop.patience 1: waits for val/loss, and there is no validation; validate, or say --stop.monitor ",
         ),
         (["--model.optimizer.lr", ".inf"], "model.optimizer.lr inf: a learning rate must be above 0"),
+        (["--data.augment.mixup", "nan"], "data.augment.mixup nan: no number; give one"),
+        (
+            ["--data.sampler", "balanced", "--model.class_weights", "auto"],
+            "model.class_weights auto: data.sampler balanced shows rare classes as often as the others already",
+        ),
         (["--model.optimizer.weight_decay", ".nan"], "model.optimizer.weight_decay nan: must be a number from 0 up"),
         (["--model.optimizer.eps", "-1"], "model.optimizer.eps -1.0: must be a small number"),
         (["--trainer.barebones", "true"], "trainer.barebones true: "),

@@ -51,6 +51,7 @@ from vitcli.net.counts import macs
 from vitcli.net.kernels.undrawn import undrawn
 from vitcli.run import CACHE, Run, check_name
 from vitcli.train import distill
+from vitcli.train.balance import check_once
 from vitcli.train.classifier import Classifier
 from vitcli.train.ema import from_checkpoint
 from vitcli.train.output.csv_log import MetricsCsv
@@ -199,6 +200,8 @@ class Cli(LightningCLI):
             self.told += honour(self.model, self.saved, self.checkpoint, self.verb, is_own=self.start.is_own)
         if self.start.is_own:
             check_own(self.start, self.plain_config())
+        if self.verb == "fit" and self.checkpoint is None:
+            check_once(self.model.class_weights, self.datamodule.sampler)
         if self.verb == "fit" and self.checkpoint is not None:
             check_epochs(self.saved, self.config.trainer.max_epochs)
         if self.verb == "fit" and self.continued is not None:

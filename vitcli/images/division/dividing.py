@@ -75,7 +75,7 @@ class Dividing:
         self._division, self._groups = None if self.kept is None else Division.read(self.kept), groups
         if groups is not None and self._division is None:
             self.notices.append(f"{groups.setting}: {counted(len(groups), 'group')}")
-        divide = None
+        divide: Callable[[Pool, Shares, int], list[Pool]] | None = None
         if self._division is not None:
             divide = partial(self._as_kept, [pool.index for pool in pools.values()])
         elif groups is not None or self.shares.folds:

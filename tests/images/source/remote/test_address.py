@@ -14,6 +14,7 @@ from vitcli.images.source.remote.address import Address
     [
         ("ftp://photos/a", "ftp:// is no store that is read; s3://, gs://, az://, https://, http://, hf:// are"),
         ("s3://", "names no bucket; say s3://BUCKET/FOLDER"),
+        ("https:///photos.tar", "names no server; say https://SERVER/FOLDER"),
         ("s3://me:hush@photos/a", "a name or password in an address"),
         ("https://me:hush@host/a.zip", "a name or password in an address"),
         ("https://host/a.zip?X-Amz-Signature=hush", "a signed address is a key"),

@@ -66,7 +66,8 @@ class Address(NamedTuple):
         place = f"{scheme}://{parts.netloc}{parts.path}" if parts is not None else rest
         place = place.rstrip("/")
         if not named:
-            raise DataError(f"{key} {root}: names no bucket; say {scheme}://BUCKET/FOLDER")
+            what, where = ("server", "SERVER") if scheme in WEB else ("bucket", "BUCKET")
+            raise DataError(f"{key} {root}: names no {what}; say {scheme}://{where}/FOLDER")
         return cls(root, scheme, place, query)
 
     @property
