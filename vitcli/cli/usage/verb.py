@@ -1,0 +1,59 @@
+"""What help says of a verb, and which module does it."""
+
+from __future__ import annotations
+
+
+class Verb:
+    """A verb: the module that does it, and what help says of it.
+
+    A plain class: to import typing or dataclasses would take longer than the whole help.
+
+    Args:
+        module: Has ``run(verb, words)``, which returns the exit code.
+        summary: What it does, in a line that begins with a small letter.
+        options: Its usual options, of OPTIONS in ``options.py``.
+        examples: Commands.
+        note: What else there is to know, in one or two lines.
+        positional: What comes before the options, such as ROOT.
+        own: Options, each with what this verb says of it in words of its own.
+        trains: Whether it has the many options of Trainer, model and data, which ``--help-all`` shows.
+        light: The module that does it with an exported net, an .onnx, if there is one.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        summary: str,
+        options: tuple[str, ...] = (),
+        examples: tuple[str, ...] = (),
+        note: str = "",
+        positional: str = "",
+        own: tuple[tuple[str, str], ...] = (),
+        trains: bool = False,
+        light: str = "",
+    ) -> None:
+        self.module = module
+        self.summary = summary
+        self.options = options
+        self.examples = examples
+        self.note = note
+        self.positional = positional
+        self.own = dict(own)
+        self.trains = trains
+        self.light = light
+
+    def done_by(self, words: list[str]) -> str:
+        """The module that does it; with an exported net, one that imports no torch.
+
+        Args:
+            words: The words after the verb.
+        """
+        model, before = words[0] if words else "", ""
+        for word in words:
+            option, equals, value = word.partition("=")
+            if option == "--model" and equals:
+                model = value
+            elif before == "--model":
+                model = word
+            before = word
+        return self.light if self.light and model.lower().endswith(".onnx") else self.module
