@@ -146,8 +146,11 @@ def one_line(message: str, parser: ArgumentParser, words: Sequence[str]) -> str:
     expected = [kind for kind in EXPECTED.findall(text) if "NoneType" not in kind]
     given = GIVEN.findall(text)
     if key and expected and given:
-        kinds = " or ".join(dict.fromkeys(TYPE.sub(r"\g<name>\g<words>", kind) for kind in expected))
-        return f"{key} {given[0]}: {'no number' if given[0].lower() == 'nan' else f'not {kinds}'}; give one"
+        kinds = list(dict.fromkeys(TYPE.sub(r"\g<name>\g<words>", kind) for kind in expected))
+        if kinds == ["int", "tuple"]:
+            return f"{key} {given[0]}: neither a number nor two; say a side, or [HEIGHT, WIDTH]"
+        kind = "no number" if given[0].lower() == "nan" else f"not {' or '.join(kinds)}"
+        return f"{key} {given[0]}: {kind}; give one"
     return text[:LONGEST]
 
 

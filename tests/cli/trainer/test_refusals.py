@@ -46,6 +46,10 @@ FIT = ["fit", "--data.root", "photos", "--trainer.max_epochs", "1", *TINY, *CPU]
             "stop.patience 1: waits for val/loss, and there is no validation; validate, or say --stop.monitor ",
         ),
         (["--model.optimizer.lr", ".inf"], "model.optimizer.lr inf: a learning rate must be above 0"),
+        (
+            ["--model.net.image_size", "16x8"],
+            "model.net.image_size 16x8: neither a number nor two; say a side, or [HEIGHT, WIDTH]",
+        ),
         (["--data.augment.mixup", "nan"], "data.augment.mixup nan: no number; give one"),
         (
             ["--data.sampler", "balanced", "--model.class_weights", "auto"],
