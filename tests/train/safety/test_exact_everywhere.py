@@ -48,6 +48,8 @@ SETTINGS = {
 CUTS = 22
 # each of its processes compiles, for seconds
 COMPILED_CUTS = 4
+# of two processes, in tests that may run side by side
+PAIRED_CUTS, PAIRED_PARTS = 30, 3
 
 
 def ask(*words: object, settings: list[str], name: str) -> list[str]:
@@ -122,13 +124,14 @@ def pair(programs: Warm, words: list[str], **codes: str) -> list[Program]:
 
 
 @pytest.mark.slow
-def test_two_processes_stopped_at_any_moment_end_as_two_that_were_not(photos: Path, programs: Warm):
+@pytest.mark.parametrize("part", range(PAIRED_PARTS))
+def test_two_processes_stopped_at_any_moment_end_as_two_that_were_not(part: int, photos: Path, programs: Warm):
     settings = SETTINGS["everything"]
     words = ask("--data.batch_size", "2", settings=settings, name="straight")
     assert [program.done(120).returncode for program in pair(programs, words)] == [0, 0]
     straight = outcome(Path("runs", "straight"))
-    rng = np.random.default_rng(2)
-    for number in range(30):
+    rng = np.random.default_rng([2, part])
+    for number in range(PAIRED_CUTS // PAIRED_PARTS):
         words = ask("--data.batch_size", "2", settings=settings, name=f"cut{number}")
         hook = str(rng.choice(list(HOOKS)))
         at, signum = int(rng.integers(1, HOOKS[hook] * EPOCHS + 1)), int(rng.choice(SIGNALS))

@@ -193,7 +193,8 @@ def base_configs(
     """What holds where the user types nothing else: the run's own config, then the checkpoint's contract.
 
     fit goes on with everything its run was started with; validate and test take the images, and the precision
-    in which they were trained; predict takes nothing but the contract.
+    in which they were trained; predict takes nothing but the contract. None of the three compiles unasked, which may
+    take minutes, and a compiler that this machine need not have.
 
     Args:
         arguments: The command line.
@@ -208,7 +209,7 @@ def base_configs(
     if checkpoint is None:
         return []
     _check_trusted(arguments, checkpoint, str(settings["net"]["backend"]["class_path"]))
-    contract = {"model": settings}
+    contract = {"model": settings if arguments.verb == "fit" else {**settings, "compile": False}}
     run = run_of(checkpoint)
     if run is None or arguments.verb == "predict":
         return [contract]
