@@ -25,7 +25,7 @@ def check_compiler() -> None:
     except InvalidCxxCompiler as error:
         raise ConfigError(
             "model.compile true: torch finds no C++ compiler here; install g++, name another one in the variable CXX, "
-            "or leave model.compile false"
+            "or say --model.compile false"
         ) from error
 
 
