@@ -75,7 +75,7 @@ test-gpu: install ## the tests that need a GPU
 test-oldest: install ## the default suite with the oldest versions that pyproject.toml admits
 	test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	$(UV) pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --compile-bytecode \
-		--editable ".[dev]"
+		--editable ".[az,dev,gs,heic,onnx,s3,search,serve]"
 	$(OLDEST)/bin/pytest
 
 bench-gpu: install ## the net beside its peers on a GPU, as it is and compiled

@@ -109,6 +109,11 @@ class ImageData(Batches, ABC):
             file: The table, which becomes ``kept_division`` of that command's data.
         """
 
+    @property
+    def are_others(self) -> bool:
+        """Whether none of the images is there with which the run was begun that goes on or is scored."""
+        return False
+
     def look_for_leaks(self) -> None:
         """Note for the user what lies in train and in val or test too, where the samples are files."""
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
 from vitcli.cli.trainer.quiet import SILENCED, Silenced
 
 FIT = ["fit", "--data.root", "photos", "--trainer.max_epochs", "2", *TINY, *CPU]
+
+
+def is_older(name: str) -> bool:
+    """Whether a library is older than the version with which vitcli is developed."""
+    locked = re.search(rf"^{name}==(\S+)", (Path(__file__).parents[3] / "requirements.lock").read_text(), re.MULTILINE)
+    assert locked is not None
+    return Version(version(name)) < Version(locked[1])
 
 
 @pytest.mark.parametrize("silenced", SILENCED)
@@ -22,6 +31,8 @@ def test_a_warning_is_silenced_only_while_a_library_says_it(silenced: Silenced):
     assert found.origin is not None
     # a text that the source holds in several lines
     source = re.sub(r'"\s*f?"', "", Path(found.origin).read_text(encoding="utf-8"))
+    if not re.search(silenced.message, source) and silenced.said_in.startswith("torch.") and is_older("torch"):
+        pytest.skip("this version of torch does not say it yet")
     assert re.search(silenced.message, source), f"filter {silenced.message!r} is not needed any more"
     assert silenced.reason
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from packaging.version import Version
 from torch import Tensor
 
 from tests.train.sharding import measure
@@ -52,6 +53,10 @@ def are_close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.allclose(one[name], other[name], rtol=0, atol=2e-4) for name in one)
 
 
+@pytest.mark.skipif(
+    Version(torch.__version__) < Version("2.11"),
+    reason="what counts messages fails on checkpointed blocks in torch 2.10",
+)
 def test_each_process_holds_what_is_predicted_and_sums_gradients_once_a_step(programs: Warm, here: Path):
     ranks = run(programs, 2, script=measure.__file__)
     for ended in ranks:

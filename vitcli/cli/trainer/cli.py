@@ -30,6 +30,7 @@ from vitcli.cli.trainer.conflicts import changed, check_epochs, honour, repeated
 from vitcli.cli.trainer.dealing import changed_step, deal_out
 from vitcli.cli.trainer.ending import after_fit, after_predict, after_scoring
 from vitcli.cli.trainer.hold import held
+from vitcli.cli.trainer.images_of_run import check_images, moved
 from vitcli.cli.trainer.imports import allow, take_allowed
 from vitcli.cli.trainer.left_out import left_out_lines
 from vitcli.cli.trainer.loggers import close_loggers, logger_names, loggers_of, take_wandb
@@ -43,7 +44,7 @@ from vitcli.cli.trainer.splitting import split_line, splitting
 from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unwritten import unwritten_is_told
 from vitcli.data import ImageData
-from vitcli.errors import ConfigError
+from vitcli.errors import ConfigError, DataError
 from vitcli.machine.lock import Lock
 from vitcli.machine.malloc import return_freed_blocks
 from vitcli.names import printable
@@ -173,8 +174,10 @@ class Cli(LightningCLI):
             self._make_trainer()
             self._take_folder()
             self._make_writers(wandb_options)
-        except BaseException:
+        except BaseException as error:
             self.abandon()
+            if isinstance(error, DataError) and (told := moved(self, str(error))):
+                raise DataError(told) from error
             raise
 
     def abandon(self) -> None:
@@ -245,6 +248,7 @@ class Cli(LightningCLI):
             self.datamodule.prepare_data()
             self.datamodule.setup(self.verb)
             refuse_unused(self.arguments.words, self._unused())
+            self.told += check_images(self)
             self.told += settle(self.config_init.predictions, self.model, self.verb, self.continued, self.saved)
             self.run = chosen_run(self)
             self.lock = held(self.run, self.verb, self.start, self.config_init.predictions.path)

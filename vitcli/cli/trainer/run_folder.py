@@ -72,6 +72,7 @@ def begin_run(cli: Cli) -> None:
     if cli.datamodule.batch_size != cli.config.data.init_args.batch_size:
         print(f"data.batch_size {cli.datamodule.batch_size}: as BatchSizeFinder has found", flush=True)
     if cli.verb == "fit":
+        _set_aside(cli.run)
         show_images(cli.run, cli.datamodule)
         cli.datamodule.keep_division(cli.run.division)
         if cli.curves is not None and cli.continued is not None:
@@ -80,6 +81,16 @@ def begin_run(cli: Cli) -> None:
         for logger in cli.trainer.loggers if cli.config.trainer.enable_autolog_hparams else ():
             logger.log_hyperparams(cli.plain_config())
     _save_config(cli, cli.run.config(cli.verb))
+
+
+def _set_aside(run: Run) -> None:
+    """Take from a run that goes on what it says of its best weights; the table stays, as an earlier one.
+
+    A fit that is stopped before it has scored its new best weights so leaves nothing that speaks of others.
+    """
+    keep_previous(run.predictions("validate"))
+    run.scores("validate").unlink(missing_ok=True)
+    run.finished.unlink(missing_ok=True)
 
 
 def _claimed(cli: Cli, parent: Path, name: str) -> Run:

@@ -185,6 +185,11 @@ class LabelledFiles(ImageData, ABC):
             parts.pop("test", None)
         return parts
 
+    @property
+    def are_others(self) -> bool:
+        """Whether none of the images is there that the run of ``kept_division`` has divided."""
+        return self._divided()[1].has_none
+
     def keep_division(self, file: Path) -> None:
         """Write which images are for train, val and test; what an earlier one says of images that are gone stays.
 

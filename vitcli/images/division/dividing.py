@@ -50,6 +50,8 @@ class Dividing:
         self.seed = seed
         self.kept = kept
         self.notices: list[str] = []
+        # whether of the images that the kept division knows none is there
+        self.has_none = False
         # settings that make no difference to these images, and why
         self.unused: dict[str, str] = {}
         self._look = look
@@ -107,7 +109,9 @@ class Dividing:
         assert self._division is not None
         self._look(pool.index, self._division.unsure(pool.index, pool.all_rows))
         parts = self._division.divided(pool, shares, seed, self._groups)
-        told, has_new = self._division.compared(parts, indices)
+        gone = self._division.gone(indices)
+        self.has_none = gone == len(self._division.places) > 0
+        told, has_new = self._division.compared(parts, gone)
         if told:
             self.notices.append(f"splits as in {self.kept}: {told}")
         self._note_unused(f"{self.kept} says already which split each image is in", DIVIDING if has_new else DECIDING)

@@ -153,12 +153,12 @@ class Division:
             Pool(index, {name: np.array(rows, dtype=np.int64) for name, rows in found[part].items()}) for part in PARTS
         ]
 
-    def compared(self, parts: list[Pool], indices: Iterable[Index]) -> tuple[str, bool]:
+    def compared(self, parts: list[Pool], gone: int) -> tuple[str, bool]:
         """What differs from the run's training, in words, empty if nothing does; and whether any image is new.
 
         Args:
             parts: Images of train, val and test.
-            indices: All that lies there, in none of these parts too.
+            gone: How many images are.
         """
         new: Counter[str] = Counter()
         moved = 0
@@ -176,12 +176,16 @@ class Division:
             said.append(f"{counted(new.total(), 'new image')} ({shares})")
         if moved:
             said.append(f"{counted(moved, 'image')} renamed or copied")
-        if gone := self._gone(indices):
+        if gone:
             said.append(f"{counted(gone, 'image')} gone")
         return ", ".join(said), bool(new)
 
-    def _gone(self, indices: Iterable[Index]) -> int:
-        """How many known images are no longer there, under their name or, as far as was looked, under another."""
+    def gone(self, indices: Iterable[Index]) -> int:
+        """How many known images are no longer there, under their name or, as far as was looked, under another.
+
+        Args:
+            indices: All that lies there.
+        """
         there: set[str] = set()
         contents: set[str] = set()
         for index in indices:

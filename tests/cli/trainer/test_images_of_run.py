@@ -1,0 +1,100 @@
+"""A run whose folder was carried elsewhere, and a checkpoint without its run: no foreign image is scored unsaid."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CPU, TINY
+from vitcli.__main__ import main
+
+WORDS = ["--trainer.max_epochs=1", "--report.write=false", *TINY, *CPU]
+
+
+@pytest.fixture
+def trained(
+    here: Path, write_photos: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """Twenty photos and a run of the first of five folds; the folder ``away`` is where it is used."""
+    for first, name in enumerate(("cat", "dog")):
+        write_photos(*(f"photos/{name}/{number}.png" for number in range(10)), first=100 * first, size=(20, 20))
+    assert main(["fit", "photos", "--data.folds=5", "--data.fold=1", "--run.name=run", *WORDS]) == 0
+    shutil.copytree("runs/run", "away/run")
+    shutil.copy("runs/run/checkpoints/best.ckpt", "away/lone.ckpt")
+    monkeypatch.chdir("away")
+    capsys.readouterr()
+    return here
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "fit"])
+def test_a_checkpoint_without_its_run_tells_that_its_training_images_are_not_known(
+    verb: str, trained: Path, capsys: pytest.CaptureFixture[str]
+):
+    split = {"validate": "val", "test": "test", "fit": "val"}[verb]
+    words = ["--data.root", "../photos", *CPU, *(["--trainer.max_epochs=2"] if verb == "fit" else [])]
+    assert main([verb, "--ckpt_path", "lone.ckpt", *words]) == 0
+    told = capsys.readouterr().out
+    assert "lone.ckpt: lies in no run's folder, whose splits.csv would say which images it was trained on" in told
+    assert f"; some may be in {split} now" in told
+
+
+def test_it_tells_nothing_of_images_that_are_divided_as_then_or_that_the_user_has_divided(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["--ckpt_path", "lone.ckpt", "--data.root", "../photos", *CPU]
+    assert main(["validate", *words, "--data.folds=5", "--data.fold=1"]) == 0
+    shutil.copytree("../photos", "../divided/test")
+    assert main(["test", "--ckpt_path", "lone.ckpt", "--data.root", "../divided", *CPU]) == 0
+    assert "lies in no run's folder" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "fit"])
+def test_a_root_of_the_runs_config_that_is_not_there_is_told_as_that(
+    verb: str, trained: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main([verb, "--ckpt_path", "run", *CPU]) == 2
+    told = (
+        "data.root photos: is not there, where run/config.yaml has the images; say where they are now with --data.root"
+    )
+    assert capsys.readouterr().err == f"vitcli {verb}: error: {told}\n"
+    # what was typed is told as it was typed
+    assert main([verb, "--ckpt_path", "run", "--data.root", "nowhere", *CPU]) == 2
+    assert "data.root nowhere: no such folder" in capsys.readouterr().err
+
+
+def test_other_images_that_lie_where_the_config_says_are_neither_scored_nor_trained_on(
+    trained: Path, write_photos: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    write_photos(
+        *(f"away/photos/{name}/new{n}.png" for name in ("cat", "dog") for n in range(9)), first=500, size=(20, 20)
+    )
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    for words in (["validate"], ["test"], ["fit", "--trainer.max_epochs=2"]):
+        assert main([*words, "--ckpt_path", "run", *CPU]) == 2
+        assert "data.root photos: holds none of the images of run, whose config names it" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    # named, they are what is meant
+    assert main(["test", "--ckpt_path", "run", "--data.root", "photos", *CPU]) == 0
+
+
+def test_a_fit_that_goes_on_and_is_stopped_leaves_no_scores_of_earlier_weights(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    table = Path("run/predictions.val.csv").read_text()
+    words = ["fit", "--ckpt_path", "run", "--data.root", "../photos", "--trainer.max_epochs=2", *CPU]
+    with monkeypatch.context() as patched:
+        patched.setattr("vitcli.cli.trainer.ending.score_best", stopped)
+        assert main(words) == 130
+    assert Path("run/predictions.val-1.csv").read_text() == table
+    left = {path.name for path in Path("run").iterdir()}
+    assert left.isdisjoint({"predictions.val.csv", "metrics.val.json", "finished.json"})
+    assert main(["evaluate", "run"]) == 2
+    capsys.readouterr()
+    assert main([*words, "--run.resume=auto", "--run.name=run", "--run.dir=."]) == 0
+    assert main(["evaluate", "run"]) == 0
