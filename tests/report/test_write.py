@@ -103,6 +103,12 @@ def test_pictures_elsewhere_are_found_where_images_says(tmp_path: Path, write_ph
     assert "3 pictures could not be read" in words(page)
     with pytest.raises(DataError, match="nowhere"):
         write_report(None, table, tmp_path, images=str(tmp_path / "nowhere"))
+    write_photos("others/bird/9.png")
+    with pytest.raises(
+        DataError, match=r"^--images \S+others: holds none of the pictures of \S+five.csv, such as cat/1"
+    ):
+        write_report(None, table, tmp_path / "new", images=str(tmp_path / "others"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_there_are_never_more_thumbnails_than_allowed_and_none_is_large(tmp_path: Path, write_photos):

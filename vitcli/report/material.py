@@ -19,10 +19,12 @@ from vitcli.machine.bounded_json import read_json
 from vitcli.machine.bounded_yaml import read_yaml
 from vitcli.names import resolved
 from vitcli.report.curves import Curves, read_curves
-from vitcli.report.pictures import Open, beside, lying_in, pictures_of, section
+from vitcli.report.pictures import Open, beside, is_there, lying_in, pictures_of, section
 from vitcli.run import Run
 
 PARTS = ("train", "val", "test")
+# pictures of a table of which one at least has to lie where they are said to
+TRIED = 50
 
 
 @final
@@ -89,9 +91,9 @@ def gather(origin: Origin, scored: Scored, *, images: str | None = None) -> Mate
         images: Folder or archive of the pictures, where they no longer lie where they were.
 
     Raises:
-        DataError: ``images`` is no folder or archive.
+        DataError: ``images`` is no folder or archive, or holds none of the pictures.
     """
-    opens = _named(images) if images is not None else None
+    opens = _named(images, scored, origin.table) if images is not None else None
     run = origin.run
     if run is None:
         return Material(origin, scored, opens=opens or beside(origin.table))
@@ -119,11 +121,18 @@ def gather(origin: Origin, scored: Scored, *, images: str | None = None) -> Mate
     )
 
 
-def _named(images: str) -> Open:
+def _named(images: str, scored: Scored, table: Path) -> Open:
     try:
-        return lying_in(images)
+        opens = lying_in(images)
     except UserError as error:
         raise DataError(f"--images {str(error).removeprefix('data.root ')}") from error
+    tried = scored.paths[:TRIED]
+    if tried and not any(is_there(opens, path) for path in tried):
+        raise DataError(
+            f"--images {images}: holds none of the pictures of {table}, such as {tried[0]}; name the folder from which "
+            "their paths count"
+        )
+    return opens
 
 
 def read_config(file: Path) -> tuple[Mapping[str, Any], str]:

@@ -34,6 +34,9 @@ MOST_PIXELS = 50_000_000
 # Kaggle's, which CatsDogsData reads in place
 TRAIN_ZIP = "train.zip"
 
+# what is raised for a picture that is gone, or cannot be read
+NOT_THERE = (UnreadableImage, OSError, ValueError, LookupError)
+
 Open = Callable[[str], Picture]
 
 
@@ -88,8 +91,17 @@ class Thumbnails:
             return None
         try:
             return shrunk(self._open(path))
-        except (UnreadableImage, OSError, ValueError, LookupError, MemoryError):
+        except (*NOT_THERE, MemoryError):
             return None
+
+
+def is_there(opens: Open, path: str) -> bool:
+    """Whether a picture can be opened, whatever is in it."""
+    try:
+        opens(path)
+    except NOT_THERE:
+        return False
+    return True
 
 
 def shrunk(picture: Picture, side: int = SIDE) -> Image.Image:
