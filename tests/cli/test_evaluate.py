@@ -316,6 +316,7 @@ MISTAKES = {
     "sums": (["sums.csv"], ["sums.csv", "1.jpg sum to 1.7"]),
     "cut off": (["cut.csv"], ["cut.csv", "cut off"]),
     "cut off in between": (["cut.parquet"], ["cut.parquet", "cut off"]),
+    "a checkpoint": (["best.ckpt"], ["best.ckpt: is no table, but a net; name its run's folder"]),
     "other ending": (["t.txt"], ["t.txt", ".parquet"]),
     "out": (["t.csv", "--out", "scores.txt"], ["--out scores.txt", ".json"]),
     "out into a file": (["t.csv", "--out", "t.csv/scores.json"], ["t.csv"]),
@@ -360,6 +361,7 @@ def test_each_mistake_is_one_line(here: Path, kind: str, capsys: pytest.CaptureF
     text = (here / "t.csv").read_text()
     (here / "empty.csv").touch()
     (here / "t.txt").write_text(text)
+    (here / "best.ckpt").write_bytes(b"PK")
     (here / "labels.csv").write_text("path,label\n1,a\n")
     (here / "bare.csv").write_text("label,predicted\na,a\n")
     (here / "nan.csv").write_text(text.replace(",0.7,0.2,", ",nan,0.2,"))

@@ -26,6 +26,8 @@ Kind = Literal["words", "numbers"]
 Choice = Callable[[Sequence[str]], Mapping[str, Kind]]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 READ = (*DELIMITERS, ".jsonl", ".parquet")
+# what is easily taken for what it has answered
+NETS = (".ckpt", ".safetensors", ".pt", ".pth", ".onnx", ".pt2")
 # rows of JSON lines that are Python objects at a time
 CHUNK = 10_000
 # pyarrow of a cell, with the number of its column
@@ -62,6 +64,10 @@ def load_columns(file: Path, choose: Choice) -> Loaded:
         DataError: There is no such file, or it is no such table, or it is cut off.
     """
     ending = extension(file.name)
+    if ending in NETS:
+        raise DataError(
+            f"{file}: is no table, but a net; name its run's folder, or a table that vitcli test or predict has written"
+        )
     if ending not in READ:
         raise DataError(f"{file}: is no table by its extension; {', '.join(READ)} are read")
     if not file.is_file():

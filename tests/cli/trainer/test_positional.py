@@ -99,3 +99,11 @@ def test_predict_of_one_image_prints_its_answer(copied: Path, capsys: pytest.Cap
 def test_more_paths_than_there_are_places_are_told():
     with pytest.raises(ConfigError, match=r"^a b: fit takes one path, of images; everything else has a name"):
         with_options("fit", ["a", "b", "--data", "FolderData"])
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_the_folder_of_all_runs_is_told_in_the_place_of_one(verb: str, here: Path):
+    (here / "runs" / "cats" / "checkpoints").mkdir(parents=True)
+    (here / "runs" / "cats" / "checkpoints" / "best.ckpt").touch()
+    with pytest.raises(ConfigError, match=r"^runs: holds runs, and is none; name one, such as runs/cats$"):
+        with_options(verb, ["runs", "photos"])

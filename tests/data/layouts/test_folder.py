@@ -287,3 +287,12 @@ def test_a_root_one_folder_too_high_is_told_where_to_look(tmp_path: Path, write_
 def test_a_setting_out_of_range_is_named(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         FolderData("photos", **setting)
+
+
+def test_a_folder_of_one_class_alone_is_told_to_be_too_deep(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    data = FolderData(str(tmp_path), classes=("cat", "dog"), test_fraction=0.5)
+    expected = (
+        "data.root ROOT: none of its images lies in the folder of a class (cat/, dog/); name the folder above those"
+    )
+    assert error(data, "test") == error(data, "val") == expected

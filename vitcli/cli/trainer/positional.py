@@ -29,7 +29,7 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         words: The words after the verb.
 
     Raises:
-        ConfigError: More paths than the verb takes.
+        ConfigError: More paths than the verb takes, or the folder of all runs in the place of one.
         DataError: fit is given no folder, archive or table.
     """
     paths = in_front(words)
@@ -38,6 +38,8 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
     left = list(paths)
     if verb != "fit" and left and _is_checkpoint(left[0]):
         options += ["--ckpt_path", left.pop(0)]
+    elif verb != "fit" and left and (held := sorted(Path(at_home(left[0])).glob("*/checkpoints/*.ckpt"))):
+        raise ConfigError(f"{left[0]}: holds runs, and is none; name one, such as {held[0].parent.parent}")
     if verb == "predict":
         return [*options, *_with_images(left, rest)]
     if len(left) > 1:

@@ -176,6 +176,11 @@ class FolderData(LabelledFiles):
         if split == "predict":
             return self._list_all()
         parts, part = self.parts(split), split
+        if self._pattern is None and not any(pool.rows for pool in self.pools.values()):
+            raise DataError(
+                f"data.root {self.root}: none of its images lies in the folder of a class "
+                f"({first_of([f'{name}/' for name in self.classes])}); name the folder above those"
+            )
         if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(
                 f"data.root {self.root}: no images for {part}; add the folder {part}/ or raise data.{part}_fraction"
