@@ -155,7 +155,10 @@ def test_what_cannot_be_asked_is_refused_in_a_line(copied: Path) -> None:
     for given, told in ((b"photos", "builtins.bytes: is no image"), ("", "'': is no path of an image")):
         with pytest.raises(DataError, match=told):
             Predictor(copied, device="cpu").predict(given)  # type: ignore[arg-type]
-    with pytest.raises(WeightsError, match="nowhere: no such file"):
+    Path("folder").mkdir()
+    with pytest.raises(WeightsError, match=r"^folder: is a folder, but no run's; name"):
+        Predictor("folder")
+    with pytest.raises(WeightsError, match=r"^nowhere: no such file"):
         Predictor("nowhere")
 
 

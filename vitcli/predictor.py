@@ -13,7 +13,7 @@ import torch
 from vitcli.answers.answer import answer
 from vitcli.answers.asked import Asked, Tta
 from vitcli.answers.rows import rows_of
-from vitcli.errors import ConfigError
+from vitcli.errors import ConfigError, WeightsError
 from vitcli.evaluate.temperature import fitted_temperature
 from vitcli.images.decode.encoded import MAX_PIXELS
 from vitcli.images.index.handed import Cropped, Given, Handed, cropped, handed, named, stacked
@@ -67,7 +67,11 @@ class Predictor:
         if temperature != "auto" and not isinstance(temperature, int | float):
             raise ConfigError(f"temperature {temperature!r}: is neither a number nor auto")
         path = at_home(os.fspath(run))
-        pretrained = open_pretrained(path)
+        try:
+            pretrained = open_pretrained(path)
+        except WeightsError as error:
+            # nobody has typed an option here
+            raise WeightsError(str(error).removeprefix("--weights ")) from error
         self.preprocess = pretrained.contract(str(run))
         self.classes = tuple(pretrained.names())
         self.asked = Asked(_fitted(path) if temperature == "auto" else temperature, tta, threshold)

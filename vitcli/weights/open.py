@@ -57,8 +57,9 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
         _check_unsaid(spec, said)
         return replace(_checkpoint(str(resolve_checkpoint(spec, "predict", None, spec))), name=spec)
     if not path.is_file():
+        found = "is a folder, but no run's" if path.is_dir() else "no such file"
         raise WeightsError(
-            f"--weights {spec}: no such file; name a safetensors or torch file, a checkpoint, a run's folder, "
+            f"--weights {spec}: {found}; name a safetensors or torch file, a checkpoint, a run's folder, "
             "timm:NAME or torchvision:NAME"
         )
     if path.suffix.lower() == ".ckpt":
