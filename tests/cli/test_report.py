@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import TINY
 from tests.report.tables import drawn_rows, write_table
 from tests.report.test_write import FIVE, words
+from tests.train.safety.disk import disk
 from vitcli.__main__ import main
 
 
@@ -117,6 +118,17 @@ def test_mistakes_are_one_line_each(here: Path, capsys: pytest.CaptureFixture[st
     assert "has no labels" in mistake(capsys, "unlabelled.csv", "--compare", "five.csv")
     assert "has no labels" in mistake(capsys, "five.csv", "--compare", "unlabelled.csv")
     assert not Path("five-report").exists()
+
+
+def test_a_run_that_is_read_only_is_told_with_the_option_that_helps(here: Path, capsys: pytest.CaptureFixture[str]):
+    with disk(here / "run", 4) as mounted:
+        (mounted.folder / "checkpoints").mkdir()
+        write_table(mounted.folder / "predictions.test.csv", ("cat", "dog"), FIVE)
+        mounted.become_read_only()
+        told = "run: cannot be written to; name another folder for the report with --out"
+        assert told in mistake(capsys, "run")
+        assert main(["report", "run", "--out", "page"]) == 0
+    assert Path("page/report.html").is_file()
 
 
 def test_the_modules_of_the_report_are_imported_without_torch():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -94,6 +95,8 @@ def write_report(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: the folder cannot be made ({error.strerror}); name another") from error
+    if not os.access(out, os.W_OK):
+        raise ConfigError(f"{out}: cannot be written to; name another folder for the report with --out")
     charts = Charts(out / FOLDER)
     try:
         with house_style():
