@@ -78,15 +78,25 @@ def join(kept: Kept, table: Path, names: Sequence[str], scratch: Path, *, escape
         raise
     previous, beside = None, features_of(table)
     if _differs(part, table):
-        previous = keep_previous(table)
-        if previous is not None and beside.is_file():
-            beside.rename(features_of(previous))
+        previous = set_aside(table)
     if own is not None:
         if _differs(numbers, beside):
             keep_previous(beside)
         numbers.replace(beside)
     part.replace(table)
     return Joined(kept.rows, errors, previous, first_error)
+
+
+def set_aside(table: Path) -> Path | None:
+    """Move a table, and the features beside it, out of the way; where the table lies now, or None if there was none.
+
+    Args:
+        table: The file.
+    """
+    previous, beside = keep_previous(table), features_of(table)
+    if previous is not None and beside.is_file():
+        beside.rename(features_of(previous))
+    return previous
 
 
 def _differs(new: Path, earlier: Path) -> bool:

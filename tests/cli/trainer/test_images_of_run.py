@@ -86,12 +86,15 @@ def test_a_fit_that_goes_on_and_is_stopped_leaves_no_scores_of_earlier_weights(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
+    assert main(["validate", "run", "../photos", "--predictions.features", "true", *CPU]) == 0
     table = Path("run/predictions.val.csv").read_text()
+    features = Path("run/predictions.val.csv.features.npy").read_bytes()
     words = ["fit", "--ckpt_path", "run", "--data.root", "../photos", "--trainer.max_epochs=2", *CPU]
     with monkeypatch.context() as patched:
         patched.setattr("vitcli.cli.trainer.ending.score_best", stopped)
         assert main(words) == 130
     assert Path("run/predictions.val-1.csv").read_text() == table
+    assert Path("run/predictions.val-1.csv.features.npy").read_bytes() == features
     left = {path.name for path in Path("run").iterdir()}
     assert left.isdisjoint({"predictions.val.csv", "metrics.val.json", "finished.json"})
     assert main(["evaluate", "run"]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vitcli.data.batches.position import names_and_labels
@@ -58,8 +59,10 @@ def _told_lone(cli: Cli) -> list[str]:
     if split is None or not isinstance(data, LabelledFiles) or split in data.pools:
         return []
     counted = cli.saved.get(type(data).__qualname__)
-    if isinstance(counted, dict) and counted.get("files") == names_and_labels(data.listing("train")):
-        return []
+    # there may be no image left to train on
+    with suppress(DataError):
+        if isinstance(counted, dict) and counted.get("files") == names_and_labels(data.listing("train")):
+            return []
     return [
         f"{cli.checkpoint}: lies in no run's folder, whose splits.csv would say which images it was trained on; some "
         f"may be in {split} now, whose scores are too good then"

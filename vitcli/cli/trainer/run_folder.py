@@ -12,6 +12,7 @@ from vitcli.names import at_home
 from vitcli.predictions.options import check_table
 from vitcli.predictions.unfinished_run import unfinished_run
 from vitcli.run import Run, RunOptions, claim
+from vitcli.table.join import set_aside
 from vitcli.table.work import Work
 from vitcli.train.output.predictions import PredictionWriter
 
@@ -88,7 +89,7 @@ def _set_aside(run: Run) -> None:
 
     A fit that is stopped before it has scored its new best weights so leaves nothing that speaks of others.
     """
-    keep_previous(run.predictions("validate"))
+    set_aside(run.predictions("validate"))
     run.scores("validate").unlink(missing_ok=True)
     run.finished.unlink(missing_ok=True)
 
