@@ -156,7 +156,7 @@ def test_what_cannot_be_asked_is_refused_in_a_line(copied: Path) -> None:
         with pytest.raises(DataError, match=told):
             Predictor(copied, device="cpu").predict(given)  # type: ignore[arg-type]
     Path("folder").mkdir()
-    with pytest.raises(WeightsError, match=r"^folder: is a folder, but no run's; name"):
+    with pytest.raises(WeightsError, match=r"^folder: a folder without checkpoints; name"):
         Predictor("folder")
     with pytest.raises(WeightsError, match=r"^nowhere: no such file"):
         Predictor("nowhere")

@@ -160,7 +160,7 @@ def test_mistakes_and_unsure_successes_are_explained_where_that_is_asked_for(
     assert main(["report", str(copied), "--explain", "--images", "moved", "--out", "gone"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 2
-    assert told[0].startswith(f"maps: none in the report: --weights {copied}: no such file")
+    assert told[0].startswith(f"maps: none in the report: {copied}: a folder without checkpoints; name")
     assert "7 small pictures of 7 images" in words(Path("gone/report.html"))
 
 

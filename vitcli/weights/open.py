@@ -57,7 +57,7 @@ def _opened(spec: str, said: dict[str, Any]) -> Pretrained:
         _check_unsaid(spec, said)
         return replace(_checkpoint(str(resolve_checkpoint(spec, "predict", None, spec))), name=spec)
     if not path.is_file():
-        found = "is a folder, but no run's" if path.is_dir() else "no such file"
+        found = "a folder without checkpoints" if path.is_dir() else "no such file"
         raise WeightsError(
             f"--weights {spec}: {found}; name a safetensors or torch file, a checkpoint, a run's folder, "
             "timm:NAME or torchvision:NAME"
