@@ -221,7 +221,7 @@ def test_how_the_net_is_asked_is_typed(serve: Serve, served: Served):
 
 RUN = "runs/photos"
 MISTAKES: dict[str, tuple[list[str], str]] = {
-    "no run": (["nowhere"], "--weights nowhere: no such file"),
+    "no run": (["nowhere"], "error: nowhere: no such file"),
     "no port": ([RUN, "--port", "70000"], "--port 70000: outside 0 to 65535"),
     "no number": ([RUN, "--port", "http"], "--port: invalid int value: 'http'"),
     "no host": ([RUN, "--host", "no such host"], "--host no such host: is no name or address"),
