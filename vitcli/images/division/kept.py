@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self, final
 
@@ -180,21 +180,21 @@ class Division:
             said.append(f"{counted(gone, 'image')} gone")
         return ", ".join(said), bool(new)
 
-    def gone(self, indices: Iterable[Index]) -> int:
+    def gone(self, indices: Collection[Index]) -> int:
         """How many known images are no longer there, under their name or, as far as was looked, under another.
 
         Args:
             indices: All that lies there.
         """
-        there: set[str] = set()
-        contents: set[str] = set()
+        missing = set(self._composed)
         for index in indices:
-            there.update(unicodedata.normalize("NFC", path) for path in index.paths.take(np.arange(len(index))))
-            contents.update(digest.hex() for digest in index.columns["digest"].tolist())
-        return sum(
-            path not in there and composed not in there and self.places[path][1] not in contents
-            for composed, path in self._composed.items()
-        )
+            missing.difference_update(
+                unicodedata.normalize("NFC", path) for path in index.paths.take(np.arange(len(index)))
+            )
+        if not missing:
+            return 0
+        contents = {digest.hex() for index in indices for digest in index.columns["digest"].tolist()}
+        return sum(self.places[self._composed[name]][1] not in contents for name in missing)
 
 
 def _members(pool: Pool) -> Iterator[tuple[str, bytes]]:
