@@ -187,6 +187,10 @@ def serve() -> tuple[str, Exit]:
     process.Exit = lambda: ending  # type: ignore[assignment, misc, return-value]
     spin_briefly()
     with process.uncollected():
+        # the reader of tables, which every run needs in the end
+        import pyarrow.compute
+        import pyarrow.csv  # noqa: F401
+
         import vitcli.__main__
         import vitcli.cli.trainer.command  # noqa: F401
 

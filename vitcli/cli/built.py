@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, dict_to_namespace
 
 # since 4.49, which warns of the names before: instantiate_classes and skip_none
 HAS_NEW_NAMES = hasattr(ArgumentParser, "instantiate")
 
 
-def built(parser: ArgumentParser, config: Namespace) -> Namespace:
+def built(parser: ArgumentParser, config: Namespace, *, only: str | None = None) -> Namespace:
     """A config with the objects that it describes in place of their descriptions.
 
     Args:
         parser: That knows what the config may say.
         config: Parsed; it stays as it is.
+        only: One section alone, which names its class.
     """
-    objects: Namespace = parser.instantiate(config) if HAS_NEW_NAMES else parser.instantiate_classes(config)
+    build = parser.instantiate if HAS_NEW_NAMES else parser.instantiate_classes
+    if only is not None:
+        config = dict_to_namespace({only: config[only]})
+    objects: Namespace = build(config, instantiate_groups=only is None)
     return objects
 
 
 def as_json(parser: ArgumentParser, config: Namespace) -> str:
-    """A whole config as JSON, with settings that are null; a mistake in it is the parser's error.
+    """A whole config as JSON, with settings that are null.
 
     Args:
         parser: That knows what the config may say.
-        config: Parsed.
+        config: Parsed, and so without mistakes.
     """
-    text: str = parser.dump(config, format="json", **{"skip_unset" if HAS_NEW_NAMES else "skip_none": False})
+    options = {"skip_unset": False, "skip_validation": True} if HAS_NEW_NAMES else {"skip_none": False}
+    text: str = parser.dump(config, format="json", **options)
     return text

@@ -10,7 +10,6 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, final
 
-from jsonargparse import ArgumentParser, Namespace
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -38,7 +37,7 @@ from vitcli.cli.trainer.positional import begins_with, with_options
 from vitcli.cli.trainer.quiet import in_our_words
 from vitcli.cli.trainer.resume import check_own, find_start
 from vitcli.cli.trainer.run_folder import chosen_run, lay_out
-from vitcli.cli.trainer.sections import add_sections
+from vitcli.cli.trainer.sections import add_sections, fill_classes
 from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, trainer_settings
 from vitcli.cli.trainer.splitting import split_line, splitting
 from vitcli.cli.trainer.summary import describe
@@ -157,9 +156,8 @@ class Cli(LightningCLI):
             words = first + [f"--config={json.dumps(base)}" for base in bases] + list(args)
             self.config = parser.parse_args(words)
             if self.verb == "fit" and not self.config.model.classes:
-                found = {"model": {"classes": list(_build_data(self.config.data).find_classes())}}
-                # without defaults: all of them are in it
-                self.config = parser.parse_object(found, self.config, defaults=False)
+                data: ImageData = built(parser, self.config, only="data").data
+                fill_classes(self.config, data.find_classes())
         except argparse.ArgumentError as error:
             raise ConfigError(one_line(str(error), parser, self.arguments.words)) from error
         refuse_idle(self.verb, self.arguments.words, self.config, weights=self.checkpoint is None)
@@ -346,11 +344,3 @@ class Cli(LightningCLI):
 def is_first() -> bool:
     """Whether this is the process that writes; known from the environment, before there is a trainer."""
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _build_data(config: Namespace) -> ImageData:
-    """The data module alone, to ask it for its classes before a model that needs them can be built."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(ImageData, "data")
-    data: ImageData = built(parser, parser.parse_object({"data": config})).data
-    return data

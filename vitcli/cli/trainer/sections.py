@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from vitcli.cli.trainer.afterwards import ReportOptions
@@ -43,6 +44,20 @@ def add_sections(parser: LightningArgumentParser, verb: str) -> None:
     parser.link_arguments("model.preprocess", "data.init_args.preprocess")
     parser.link_arguments("model.classes", "data.init_args.classes")
     parser.link_arguments("seed_everything", "data.init_args.seed")
+
+
+def fill_classes(config: Namespace, classes: Sequence[str]) -> None:
+    """Put classes that were found into a parsed config, and what follows from them (the links above).
+
+    Parsing it all once more would do the same, in a tenth of a second.
+
+    Args:
+        config: Parsed, without classes.
+        classes: Their names.
+    """
+    config["model.classes"] = tuple(classes)
+    config["model.net.classes"] = len(classes)
+    config["data.init_args.classes"] = tuple(classes)
 
 
 def _count(classes: Sequence[str]) -> int:
