@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser, Namespace, dict_to_namespace
+from jsonargparse import ArgumentParser, Namespace
 
 # since 4.49, which warns of the names before: instantiate_classes and skip_none
 HAS_NEW_NAMES = hasattr(ArgumentParser, "instantiate")
@@ -18,7 +18,7 @@ def built(parser: ArgumentParser, config: Namespace, *, only: str | None = None)
     """
     build = parser.instantiate if HAS_NEW_NAMES else parser.instantiate_classes
     if only is not None:
-        config = dict_to_namespace({only: config[only]})
+        config = Namespace(**{only: config[only]})  # type: ignore[no-untyped-call]
     objects: Namespace = build(config, instantiate_groups=only is None)
     return objects
 

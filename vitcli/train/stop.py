@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from vitcli.data.batches.position import is_in_epoch, position
 from vitcli.errors import ConfigError
 from vitcli.names import counted
-from vitcli.train.safety.best import direction
+from vitcli.train.safety.best import direction, has_others
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -61,6 +61,7 @@ class Stop(Callback):
         self.options = options
         self.best: float | None = None
         self.count = 0
+        self._sees_others = False
 
     @property
     def monitor(self) -> str | None:
@@ -85,6 +86,10 @@ class Stop(Callback):
         """Whether it was this that ended a training."""
         return self.is_over and trainer.should_stop and trainer.fit_loop.max_epochs != trainer.current_epoch
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Ask the images, which are set up before this, whether they are those of the run."""
+        self._sees_others = has_others(trainer)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train no further where the run that is resumed had stopped already."""
         if not is_in_epoch(trainer):
@@ -108,8 +113,8 @@ class Stop(Callback):
         return {"monitor": self.monitor, "best": self.best, "count": self.count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting, unless it is another metric now."""
-        if state_dict["monitor"] == self.monitor:
+        """Go on counting, unless it is another metric now, or one of other images."""
+        if state_dict["monitor"] == self.monitor and not self._sees_others:
             self.best, self.count = state_dict["best"], state_dict["count"]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_a_fit_that_goes_on_and_is_stopped_leaves_no_scores_of_earlier_weights(
     capsys.readouterr()
     assert main([*words, "--run.resume=auto", "--run.name=run", "--run.dir=."]) == 0
     assert main(["evaluate", "run"]) == 0
+
+
+def test_images_that_are_divided_by_folders_are_known_by_name_or_content(
+    here: Path, write_photos: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    for first, (split, name) in enumerate(itertools.product(("train", "val"), ("cat", "dog"))):
+        write_photos(*(f"photos/{split}/{name}/{n}.png" for n in range(4)), first=100 * first, size=(20, 20))
+        write_photos(*(f"other/{split}/{name}/new{n}.png" for n in range(4)), first=1000 + 100 * first, size=(20, 20))
+    assert main(["fit", "photos", "--run.name=run", *WORDS]) == 0
+    for path in list(Path("photos").rglob("*.png")):
+        path.rename(path.with_name(f"renamed{path.name}"))
+    assert main(["validate", "--ckpt_path", "runs/run", *CPU]) == 0
+    shutil.rmtree("photos")
+    shutil.move("other", "photos")
+    capsys.readouterr()
+    assert main(["validate", "--ckpt_path", "runs/run", *CPU]) == 2
+    assert "data.root photos: holds none of the images of runs/run" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,18 @@ def test_a_best_that_is_gone_is_told_and_chosen_anew(first_is_best: Path, capsys
     assert "runs/photos/checkpoints/best.ckpt: is gone; what is best is chosen anew" in capsys.readouterr().err
     # of the two epochs that were left, the first
     assert best_step(first_is_best) == 9
+
+
+def test_scores_of_other_images_are_not_compared(
+    first_is_best: Path, write_photos: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    for split, name in itertools.product(("train", "val"), ("circle", "square")):
+        write_photos(*(f"others/{split}/{name}/{number}.jpg" for number in range(6)), size=(20, 20))
+    words = ["--data.root", "others", "--trainer.max_epochs", "4", "--stop.patience", "1", "--stop.min_delta", "9"]
+    assert main(["fit", "--ckpt_path", str(first_is_best), *words]) == 0
+    told = "runs/photos/checkpoints/best.ckpt: was chosen by other images than these; what is best is chosen anew"
+    assert told in capsys.readouterr().err
+    assert best_step(first_is_best) > 6
 
 
 def test_a_checkpoint_callback_of_lightnings_beside_it_does_not_take_its_place_in_the_summary(

@@ -79,6 +79,7 @@ class Dividing:
             self.notices.append(f"{groups.setting}: {counted(len(groups), 'group')}")
         divide: Callable[[Pool, Shares, int], list[Pool]] | None = None
         if self._division is not None:
+            self.has_none = self._knows_none(self._division, pools.values())
             divide = partial(self._as_kept, [pool.index for pool in pools.values()])
         elif groups is not None or self.shares.folds:
             divide = self._whole
@@ -110,12 +111,20 @@ class Dividing:
         self._look(pool.index, self._division.unsure(pool.index, pool.all_rows))
         parts = self._division.divided(pool, shares, seed, self._groups)
         gone = self._division.gone(indices)
-        self.has_none = gone == len(self._division.places) > 0
         told, has_new = self._division.compared(parts, gone)
         if told:
             self.notices.append(f"splits as in {self.kept}: {told}")
         self._note_unused(f"{self.kept} says already which split each image is in", DIVIDING if has_new else DECIDING)
         return parts
+
+    def _knows_none(self, division: Division, pools: Collection[Pool]) -> bool:
+        """Whether none of the run's images is there, under its name or, where all are named otherwise, another."""
+        indices, count = [pool.index for pool in pools], len(division.places)
+        if division.gone(indices) < count:
+            return False
+        for pool in pools:
+            self._look(pool.index, pool.all_rows)
+        return division.gone(indices) == count > 0
 
     def _whole(self, pool: Pool, shares: Shares, seed: int) -> list[Pool]:
         """A pool in whole groups; without groups, equal files are found and kept together."""

@@ -11,6 +11,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from vitcli.data import ImageData
 from vitcli.errors import ConfigError
 from vitcli.names import printable
 from vitcli.train.output.bar import say
@@ -77,6 +78,7 @@ class BestCheckpoint(ModelCheckpoint):
         self._offered: dict[str, Tensor] = {}
         # errors and images on val of offered weights, while they are the best
         self.head: tuple[int, int] | None = None
+        self._sees_others = False
 
     def _ModelCheckpoint__warn_if_dir_not_empty(self, dirpath: Any) -> None:  # noqa: N802
         """Nothing is warned of, as a run's folder is its own; Lightning would import each installed store to look."""
@@ -90,16 +92,24 @@ class BestCheckpoint(ModelCheckpoint):
         """What the last checkpoint has to know of the best one."""
         return {**super().state_dict(), "losses": self.losses, "head": self.head}
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Ask the images, which are set up before this, whether they are those of the run."""
+        super().setup(trainer, pl_module, stage)
+        self._sees_others = has_others(trainer)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what is known of the best, if its files lie in the folder of this run.
 
         Lightning compares the folders as they are spelt, and forgets the best where they differ.
         """
+        if self._sees_others and (path := state_dict.get("best_model_path")):
+            _tell(f"{path}: was chosen by other images than these; what is best is chosen anew, from here on")
+            return
         here = {path: Path(str(self.dirpath)) / Path(path).name for path in state_dict.get("best_k_models", {})}
         gone = [path for path in here.values() if not path.is_file()]
         if gone:
-            if state_dict.get("dirpath") == self.dirpath and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-                say(printable(f"{gone[0]}: is gone; what is best is chosen anew, from here on"), sys.stderr)
+            if state_dict.get("dirpath") == self.dirpath:
+                _tell(f"{gone[0]}: is gone; what is best is chosen anew, from here on")
             # a run of its own that begins with a checkpoint of another has no best yet either
             return
         renamed = _renamed(state_dict, {before: str(path) for before, path in here.items()})
@@ -152,6 +162,16 @@ class BestCheckpoint(ModelCheckpoint):
         if not self._offered:
             self.head = None
         super()._save_checkpoint(trainer, filepath)
+
+
+def has_others(trainer: pl.Trainer) -> bool:
+    """Whether a run that goes on sees none of the images that it was begun with: earlier scores are of others."""
+    return isinstance(data := getattr(trainer, "datamodule", None), ImageData) and data.are_others
+
+
+def _tell(line: str) -> None:
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        say(printable(line), sys.stderr)
 
 
 def _errors(right: Tensor, images: int) -> int:
