@@ -16,7 +16,7 @@ from PIL import Image
 from tests.conftest import CPU, TINY
 from vitcli.__main__ import main
 from vitcli.cli.trainer.config_file import load_config
-from vitcli.cli.trainer.yaml_text import to_yaml
+from vitcli.cli.trainer.yaml_text import to_word, to_yaml
 
 NASTY = [
     *("1e3", "5e2", "1_000", "0x1f", "0o7", "12:30", "1:2:3", "~", "=", "<<", "null", "Null", "NULL", "true", "Yes"),
@@ -24,7 +24,7 @@ NASTY = [
     *("", " ", "  x", "x ", "a: b", "a #b", "#a", "- x", "-", "?", ":", "a:", "!tag", "&a", "*b", "%x", "@x", "`x"),
     *("{a", "[b", "|", ">", "'", '"', "\\", "\\n", "a\nb", "a\tb", "a\rb", "\x1b[31m", "\x00", "\x7f", "\x85"),
     *("\u2028", "\u202eabc", "é", "日本", "😀", "x" * 300, "1e", "e1", "1e3e", "0b1", "0b12", "_1", "1_", "12e03"),
-    *("1E+3", "infinity", "None"),
+    *("1E+3", "infinity", "None", "😀🐱", "\\😀", "\\\\😀", "\\ud83d\\ude00", "\\\\ud83d\\ude00", "\U0010ffff"),
 ]
 
 
@@ -42,15 +42,17 @@ def test_strings_are_read_back_as_they_were_as_values_and_as_keys(loader: type):
             "list": [text],
             "key": {text: 1},
         }, repr(text)
+        assert yaml.load(to_word({text: [text]}), Loader=loader) == {text: [text]}, repr(text)
 
 
 @pytest.mark.parametrize("loader", readers(), ids=["PyYAML's", "jsonargparse's"])
 def test_strings_drawn_by_chance_are_read_back_as_they_were(loader: type):
     rng = random.Random(0)
-    alphabet = "0123456789eExXoO_.:+-~=#&*!|>'\"%@`{}[], \n\tabnNyYftTlu\\/éß日\u200f"
+    alphabet = "0123456789eExXoO_.:+-~=#&*!|>'\"%@`{}[], \n\tabnNyYftTlu\\/éß日\u200f😀"
     for _ in range(2000):
         text = "".join(rng.choice(alphabet) for _ in range(rng.randrange(8)))
-        assert yaml.load(to_yaml([text]), Loader=loader) == [text], repr(text)
+        for written in (to_yaml([text]), to_word([text])):
+            assert yaml.load(written, Loader=loader) == [text], repr(text)
 
 
 def test_numbers_paths_and_enumerations_are_written_as_plain_values():
@@ -67,6 +69,7 @@ def test_numbers_paths_and_enumerations_are_written_as_plain_values():
     "names",
     [
         ("1e3", "yes"),
+        ("😀", "🐱🐶"),
         *(
             pytest.param(names, marks=pytest.mark.slow)
             for names in (("null", "aa"), ("0x1f", "12:30"), ("1", "01"), ("a b", "ü"))
@@ -84,6 +87,7 @@ def test_the_config_of_a_run_with_such_classes_begins_another(here: Path, names:
     assert sorted(classes) == sorted(names)
     assert main(["fit", "--config", "runs/photos/config.yaml", "--run.name", "again"]) == 0
     assert load_config("runs/again/config.yaml")["model"]["classes"] == classes
+    assert main(["test", "runs/again"]) == 0
 
 
 REQUIRED = {

@@ -42,6 +42,7 @@ from vitcli.cli.trainer.settings import TRAINER_DEFAULTS, trainer_settings
 from vitcli.cli.trainer.splitting import split_line, splitting
 from vitcli.cli.trainer.summary import describe
 from vitcli.cli.trainer.unwritten import unwritten_is_told
+from vitcli.cli.trainer.yaml_text import to_word
 from vitcli.data import ImageData
 from vitcli.errors import ConfigError, DataError
 from vitcli.machine.lock import Lock
@@ -153,7 +154,7 @@ class Cli(LightningCLI):
             bases.append(self.pretrained.base_config(fresh=self.verb == "fit"))
         try:
             first = [] if self.begins_with is None else [f"--config={self.begins_with}"]
-            words = first + [f"--config={json.dumps(base)}" for base in bases] + list(args)
+            words = first + [f"--config={to_word(base)}" for base in bases] + list(args)
             self.config = parser.parse_args(words)
             if self.verb == "fit" and not self.config.model.classes:
                 data: ImageData = built(parser, self.config, only="data").data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import re
 from pathlib import PurePath
 from typing import Any, final
@@ -11,6 +12,8 @@ import yaml
 
 # a word that no reader takes for a number, a date or a time
 PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./ -]*[A-Za-z0-9_./-]|[A-Za-z/]")
+# behind an even number of backslashes
+PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})")
 # jsonargparse puts it before a word that was given where a function may stand, as ModelPruning's
 UNKNOWN = "Unable to serialize instance "
 # of YAML 1.1, in any case
@@ -32,6 +35,22 @@ def to_yaml(content: Any) -> str:
         content: Mappings, lists, strings, numbers; paths, enumerations and devices are written as their names.
     """
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
+
+
+def to_word(content: Any) -> str:
+    """Plain values in one line that JSON's and YAML's rules read as the same, for a command line.
+
+    JSON writes a character beyond 16 bits, such as an emoji, as two surrogates, and DEL as it is; YAML refuses both.
+
+    Args:
+        content: Mappings, lists, strings, numbers.
+    """
+    return PAIR.sub(_in_32_bits, json.dumps(content)).replace("\x7f", "\\u007f")
+
+
+def _in_32_bits(pair: re.Match[str]) -> str:
+    (character,) = json.loads(f'"{pair[2]}"')
+    return f"{pair[1]}\\U{ord(character):08x}"
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
