@@ -90,6 +90,34 @@ def test_the_bootstrap_of_log_loss_holds_the_truth_95_times_of_100():
     assert 0.93 <= held / DRAWS <= 0.97
 
 
+def test_intervals_of_one_image_a_class_hold_the_truth_95_times_of_100():
+    rng = np.random.default_rng(5)
+    labels, held = np.arange(60), np.zeros(2)
+    for draw in range(300):
+        right = rng.random(60) < 0.6
+        predicted = np.where(right, labels, (labels + rng.integers(1, 60, 60)) % 60)
+        confusion = confusion_matrix(labels, predicted, 60)
+        balanced = over_classes(resampled(confusion, 400, seed=draw))["balanced_accuracy"]
+        means = resampled_means(right[:, None].astype(np.float64), labels, 400, seed=draw)[:, 0]
+        for number, draws in enumerate((balanced, means)):
+            estimate = from_resamples(float(right.mean()), draws, 60)
+            held[number] += estimate.low <= 0.6 <= estimate.high
+    assert ((held / 300 >= 0.92) & (held / 300 <= 0.98)).all()
+
+
+def test_classes_of_one_image_take_the_outcomes_of_each_other():
+    # one right, one taken for a class of two images, two taken for each other
+    confusion = confusion_matrix(np.array([0, 1, 2, 3, 4, 4]), np.array([0, 4, 3, 2, 4, 4]), 5)
+    counts = resampled(confusion, 4000, seed=0)
+    assert counts.hits[:, :4].mean(axis=0) == pytest.approx([0.25] * 4, abs=0.03)
+    assert (counts.predicted.sum(axis=1) == 6).all()
+    assert (counts.hits <= counts.predicted).all()
+    assert (counts.hits[:, 4] == 2).all()
+    # of a single such class, nothing is known beside itself
+    confusion = confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2)
+    assert (resampled(confusion, 50, seed=0).hits[:, 0] == 1).all()
+
+
 def test_a_table_without_a_mistake_is_not_certain():
     confusion = confusion_matrix(np.arange(40) % 2, np.arange(40) % 2, 2)
     draws = over_classes(resampled(confusion, 100, seed=0))["macro/f1"]

@@ -47,7 +47,8 @@ def counts_of(confusion: Integers) -> Counts:
 def resampled(confusion: Integers, resamples: int, seed: int, copies: int = 1) -> Counts:
     """The counts of resamples of the images, drawn with replacement inside each label: (resamples, classes).
 
-    Of the images with a label only their predicted classes matter, so that a resample of them is a multinomial draw.
+    Of the images with a label only their predicted classes matter, so that a resample of them is a multinomial draw. A
+    class of one image takes the outcome of any such class: right, or the class that was predicted in its place.
 
     Args:
         confusion: Images by label and predicted class.
@@ -60,8 +61,12 @@ def resampled(confusion: Integers, resamples: int, seed: int, copies: int = 1) -
     hits = np.zeros((resamples, classes), dtype=np.int64)
     predicted = np.zeros_like(hits)
     support = -(-confusion.sum(axis=1) // copies)
+    alone = np.flatnonzero(support == 1)
+    alone = alone if len(alone) > 1 else alone[:0]
+    _draw_alone(confusion, alone, rng, hits, predicted)
+    done = set(alone.tolist())
     for label, row in enumerate(confusion):
-        if not support[label]:
+        if not support[label] or label in done:
             continue
         columns = np.flatnonzero(row)
         draws = rng.multinomial(support[label], row[columns] / row.sum(), size=resamples)
@@ -69,6 +74,22 @@ def resampled(confusion: Integers, resamples: int, seed: int, copies: int = 1) -
         if row[label]:
             hits[:, label] = draws[:, columns == label][:, 0]
     return Counts(hits, predicted, support)
+
+
+def _draw_alone(
+    confusion: Integers, alone: Integers, rng: np.random.Generator, hits: Integers, predicted: Integers
+) -> None:
+    """Count what each class of one image gets from a draw among all of them."""
+    table = confusion[alone]
+    of, seen = (np.repeat(part, table[table > 0]) for part in np.nonzero(table))
+    of = alone[of]
+    for label in alone:
+        drawn = rng.integers(0, len(of), len(hits))
+        right = of[drawn] == seen[drawn]
+        # what was taken for this class is, drawn in its place, taken for the other
+        wrong = np.where(seen[drawn] == label, of[drawn], seen[drawn])
+        hits[:, label] = right
+        predicted[np.arange(len(hits)), np.where(right, label, wrong)] += 1
 
 
 def per_class(counts: Counts) -> dict[str, Floats]:

@@ -1,7 +1,8 @@
 """Intervals: Wilson's for proportions, stratified bootstrap for means and confusion matrices, the jackknife for ranks.
 
 All hold the true number 95 times of 100. The labels are taken as given, and what may vary is the images of each class:
-resamples are drawn inside each class (strata), so that each holds as many images of a class as the table.
+resamples are drawn inside each class (strata), so that each holds as many images of a class as the table. Classes of
+one image, inside which nothing varies, are drawn from together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.evaluate.evaluation import Estimate
+from vitcli.evaluate.resample import joined
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -84,6 +86,7 @@ def from_influences(value: float, influences: Floats, strata: Integers, copies: 
         strata: Of each image, from 0 on, (images,).
         copies: How often each image stands there; the interval is that of one of them.
     """
+    strata = joined(strata, copies)
     counts = np.bincount(strata).astype(np.float64)
     sums, squares = np.bincount(strata, influences), np.bincount(strata, influences**2)
     with np.errstate(invalid="ignore", divide="ignore"):

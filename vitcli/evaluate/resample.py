@@ -19,17 +19,33 @@ CHUNK = 1 << 22
 BELOW = 3.0
 
 
+def joined(strata: Integers, copies: int = 1) -> Integers:
+    """Strata of which those that hold one image alone are one, if there are several: (images,).
+
+    Inside a stratum of one image nothing varies, so that a table with one image a class would seem certain. Collapsed
+    strata (Cochran 1977, 5A.12) err the other way, by what differs between those classes.
+
+    Args:
+        strata: Of each image, from 0 on, (images,).
+        copies: How often each image stands there.
+    """
+    sizes = np.bincount(strata)
+    alone = (sizes > 0) & (sizes <= copies)
+    return np.where(alone[strata], int(alone.argmax()), strata) if alone.sum() > 1 else strata
+
+
 def resampled_means(values: Floats, strata: Integers, resamples: int, seed: int, copies: int = 1) -> Floats:
     """Means over resamples of the images: (resamples, values).
 
     Args:
         values: Of each image, (images, values).
-        strata: Of each image, from 0 on, (images,).
+        strata: Of each image, from 0 on, (images,); those of one image are joined.
         resamples: How many; of more than half a million images fewer, so that it takes seconds.
         seed: Of the draws.
         copies: How often each image stands there; a resample is of as many images as there are without copies.
     """
     resamples = min(resamples, max(FEWEST, DRAWN // len(values)))
+    strata = joined(strata, copies)
     order = np.argsort(strata, kind="stable")
     sizes = np.bincount(strata)
     sizes = sizes[sizes > 0]
