@@ -15,6 +15,8 @@ from vitcli.names import extension
 
 Record = dict[str, Any]
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+# what parts the columns of tables whose ending says otherwise
+OTHER_DELIMITERS = (";", "\t", "|", ",")
 # numbered names compress to a fraction of a byte
 MOST_ROWS_A_BYTE = 64
 
@@ -49,18 +51,33 @@ def read_table(file: str, key: str, shown: str = "") -> Iterator[Record]:
 
 def _csv(file: str, delimiter: str) -> Iterator[Record]:
     with _opened(file, newline="") as lines:
-        reader = csv.DictReader(short_lines(lines), delimiter=delimiter)
-        names = [name for name in reader.fieldnames or () if name]
-        if twice := next((name for name in names if names.count(name) > 1), ""):
-            raise ValueError(f"column {twice} stands there twice")
-        for row in reader:
-            # a comma at the end of each line is no cell
-            if any(row.pop(None, ())):
-                raise ValueError(
-                    f"line {reader.line_num} has more cells than there are columns; a cell with a {delimiter!r} in it "
-                    "needs quotes"
-                )
-            yield row
+        # strict: a quote that is never closed would make one cell of the rest of the table
+        reader = csv.DictReader(short_lines(lines), delimiter=delimiter, strict=True)
+        begun = 0
+        try:
+            _check_heading([name for name in reader.fieldnames or () if name], delimiter)
+            begun = reader.line_num
+            for row in reader:
+                # a comma at the end of each line is no cell
+                if any(row.pop(None, ())):
+                    raise ValueError(
+                        f"line {reader.line_num} has more cells than there are columns; a cell with a {delimiter!r} in "
+                        "it needs quotes"
+                    )
+                yield row
+                begun = reader.line_num
+        except csv.Error as error:
+            raise ValueError(
+                f"line {begun + 1}: a quote is opened and not closed, or not before a {delimiter!r}"
+            ) from error
+
+
+def _check_heading(names: list[str], delimiter: str) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"column {twice} stands there twice")
+    others = [sign for sign in OTHER_DELIMITERS if sign != delimiter]
+    if len(names) == 1 and (other := next((sign for sign in others if sign in names[0]), "")):
+        raise ValueError(f"its columns are parted by {other!r}; save it with commas, or as .tsv with tabs")
 
 
 def _json_lines(file: str) -> Iterator[Record]:

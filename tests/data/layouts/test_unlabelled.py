@@ -52,6 +52,28 @@ def test_a_list_of_paths_is_taken_as_written_and_missing_files_are_rows(
     assert predicted(data) == ([0, 2, 3], [(1, "no such file")])
 
 
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+def test_a_table_lists_images_in_its_column_of_paths(
+    name: str, tmp_path: Path, write_images: Callable[..., None]
+) -> None:
+    write_images("a.png", "deep/b.png")
+    told = {"csv": "path,label\ndeep/b.png,\ngone.png,x\na.png,y\n"}.get(name[5:]) or (
+        '{"path": "deep/b.png"}\n{"path": "gone.png", "note": 3}\n{"path": "a.png"}\n'
+    )
+    (tmp_path / name).write_text(told)
+    data = UnlabelledData(str(tmp_path / name), preprocess=Preprocess(size=(4, 4)))
+    assert data.listing("predict").paths == ["deep/b.png", "gone.png", "a.png"]
+    assert predicted(data) == ([0, 2], [(1, "no such file")])
+
+
+def test_a_table_without_a_column_of_paths_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("file,label\na.png,cat\n")
+    with pytest.raises(
+        DataError, match=r"list.csv, row 1: no 'path' \(columns: file, label\); a table lists images in"
+    ):
+        UnlabelledData(str(tmp_path / "list.csv")).listing("predict")
+
+
 def test_a_name_that_is_not_utf_8_has_a_row(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/\xff.jpg", "wb"):
         pass

@@ -21,10 +21,11 @@ from vitcli.machine.threads import cores
 
 @final
 class UnlabelledData(ImageData):
-    """Pictures without labels, for predict: folders, zips or tars, images, or a text file that lists images.
+    """Pictures without labels, for predict: folders, zips or tars, images, or a text file or table that lists images.
 
     Every file below a folder gets a row, in natural order; one that is no image is reported in its row. In a text
-    file (``.txt``, UTF-8) each line is a path, relative ones from the folder of the text file.
+    file (``.txt``, UTF-8) each line is a path, relative ones from the folder of the text file; in a table (``.csv``,
+    ``.tsv``, ``.jsonl``, ``.parquet``) the column ``path`` holds them.
 
     The paths of the table are relative to the root. Of several roots, and of a pattern, they are the paths as they were
     named (``photos/a.jpg``, ``photos.zip/cat/1.jpg``), relative ones from the working directory; a file to which two of
@@ -32,7 +33,8 @@ class UnlabelledData(ImageData):
 
     Args:
         root: Folder of pictures at any depth, a zip or tar of one, one image file, a ``.txt`` file with one path a
-            line, or a pattern such as ``photos/**/*.jpg``; or several of them, ``[a.jpg, b.jpg, c/]``.
+            line, a table with a column ``path``, or a pattern such as ``photos/**/*.jpg``; or several of them,
+            ``[a.jpg, b.jpg, c/]``.
         follow_links: Whether links are followed, each file and folder that they lead to once.
         remote: How an object store is read, where the root is an address (``s3://``, ``gs://``, ``az://``,
             ``https://``, ``hf://``).

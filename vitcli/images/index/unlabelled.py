@@ -20,8 +20,11 @@ from vitcli.images.source.shards.found import is_shards
 from vitcli.images.source.source import Folder, Source
 from vitcli.images.source.tables.found import holds_images
 from vitcli.names import counted, extension, first_of, is_url
+from vitcli.table.read import TABLES, read_table
 
 LIST_EXTENSION = ".txt"
+# the column of a table that lists images
+PATH = "path"
 
 
 @final
@@ -30,7 +33,8 @@ class Unlabelled:
     """The files of some roots, each once.
 
     Args:
-        roots: Folders, zips, tars, images, patterns; or one ``.txt`` file with one path a line.
+        roots: Folders, zips, tars, images, patterns; or one ``.txt`` file with one path a line, or one table with a
+            column ``path``.
         follow_links: Whether links are followed, each file and folder that they lead to once.
         remote: How an object store is read.
         notices: What the user should be told of what was found, a line each.
@@ -85,10 +89,10 @@ class Unlabelled:
             entries, left_out = source.files()
             self._say(left_out)
             return source, Index.of(entries, left_out)
-        if extension(self.root) != LIST_EXTENSION:
+        if extension(self.root) not in (LIST_EXTENSION, *TABLES):
             folder, name = os.path.split(self.root)
             return Folder(folder), Index.of(Entries([Entry(name, 0, 0)]))
-        index = Index.of(Entries(Entry(path, 0, 0) for path in self._read_list()))
+        index = Index.of(Entries(Entry(path, 0, 0) for path in self._listed_paths()))
         # in the order of the list
         index.order.sort()
         return Folder(os.path.dirname(self.root)), index
@@ -118,6 +122,20 @@ class Unlabelled:
                 "(data.follow_links true follows links)"
             )
         self.notices += [line for line in told if line not in self.notices]
+
+    def _listed_paths(self) -> list[str]:
+        if extension(self.root) == LIST_EXTENSION:
+            return self._read_list()
+        paths = []
+        for number, row in enumerate(read_table(self.root, "data.root"), 1):
+            path = row.get(PATH)
+            if not isinstance(path, str) or not path.strip() or "\0" in path:
+                raise DataError(
+                    f"data.root {self.root}, row {number}: no {PATH!r} (columns: {', '.join(map(str, row))}); a table "
+                    f"lists images in a column of that name, a text file one a line"
+                )
+            paths.append(path)
+        return paths
 
     def _read_list(self) -> list[str]:
         try:
