@@ -235,6 +235,8 @@ WRONG = {
     "--model model.onnx photos --predictions.path t.txt": "predictions.path t.txt: its ending .txt is no format",
     "--model model.onnx photos --predictions.sort_by copy": "predictions.sort_by copy: not beside",
     "--model model.onnx photos --predictions.sort_into photos/s": "sort_into photos/s: lies among the images",
+    "--model model.pt2 photos": "--model model.pt2: is no .onnx; name one that vitcli export has written",
+    "--model=model.py photos": "--model model.py: is no .onnx; name one",
     "--model model.onnx photos --run.name a/b": "--run.name 'a/b': not a folder name",
     "--model model.onnx photos more --data FolderData": "data.root photos more: FolderData takes one path",
 }

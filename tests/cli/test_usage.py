@@ -59,17 +59,12 @@ def test_every_verb_is_done_by_a_module_that_there_is():
             assert list(inspect.signature(importlib.import_module(module).run).parameters) == ["verb", "words"]
 
 
-def test_only_a_model_that_is_an_onnx_takes_the_way_without_torch():
+def test_a_model_that_is_named_takes_the_way_without_torch():
     predict = usage.VERBS["predict"]
-    for words in ("--model a.onnx", "--model=a.ONNX photos", "a.onnx photos", "photos --model b --model a.onnx"):
+    # what is no .onnx is refused there, in a tenth of the time
+    for words in ("--model a.onnx", "--model=a.ONNX photos", "a.onnx photos", "photos --model a.pt2", "--model"):
         assert predict.done_by(words.split()) == predict.light
-    for words in (
-        "",
-        "--model vitcli.train.Classifier",
-        "photos a.onnx",
-        "--data.root a.onnx",
-        "--model a.onnx --model x",
-    ):
+    for words in ("", "photos a.onnx", "--data.root a.onnx", "--model.compile true", "runs/a photos"):
         assert predict.done_by(words.split()) == predict.module
     assert usage.VERBS["fit"].done_by(["--model", "a.onnx"]) == usage.VERBS["fit"].module
 

@@ -38,7 +38,7 @@ def read(folder: Path, text: str) -> Space:
         ("a: {low: 1, high: 2, step: 3}", "a: step 3: must be above 0 and at most high - low, 1"),
         ("a: {low: 1, high: 2, step: 0}", "a: step 0: must be above 0"),
         ("run.name: [a, b]", "run.name: is not searched, because each trial is a run of its own; leave it out"),
-        ("a: [1, 2]\na: [3, 4]", "line 2: a stands there twice; keep one of them; give keys with ranges or choices"),
+        ("a: [1, 2]\na: [3, 4]", "line 2: a stands there twice; keep one of them"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_file_key_and_remedy(tmp_path: Path, text: str, told: str):
@@ -47,6 +47,7 @@ def test_a_mistake_is_one_line_that_names_file_key_and_remedy(tmp_path: Path, te
     line = str(raised.value)
     assert line.startswith(f"--space {tmp_path / 'space.yaml'}: ")
     assert told in line
+    assert line.count("; keep one of them; ") == 0, "one remedy is enough"
     assert "\n" not in line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from vitcli.search.space import Choices, Space
 
 pytest.importorskip("optuna")
 from vitcli.search.folder import StudyFolder
-from vitcli.search.study import Plan, open_study
+from vitcli.search.results import verdict
+from vitcli.search.study import Plan, is_baseline, open_study
 
 PLAN = Plan(
     words=(),
@@ -40,3 +42,21 @@ def test_a_run_and_a_folder_of_runs_become_no_study(tmp_path: Path, held: str, t
     with pytest.raises(ConfigError, match=rf"^--study {tmp_path / 'base'}: is no study, but {told}; name another"):
         open_study(StudyFolder(tmp_path / "base"), PLAN)
     assert not (tmp_path / "base" / "study.json").exists()
+
+
+def test_a_folder_of_something_else_becomes_no_study(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=rf"^--study {tmp_path}: holds notes.txt, and no study; name another folder$"):
+        open_study(StudyFolder(tmp_path), PLAN)
+    assert not (tmp_path / "study.json").exists()
+
+
+def test_one_trial_is_told_as_the_only_one(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "study")
+    plan = replace(PLAN, shipped={"data.batch_size": "8"})
+    study = open_study(folder, plan)
+    study.tell(study.ask(), 0.5)
+    assert is_baseline(study.trials[0])
+    told, *others = verdict(study, folder, plan)
+    assert told.startswith("Only the config as it is (trial-000) has come to its end: ")
+    assert not others

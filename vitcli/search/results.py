@@ -110,6 +110,8 @@ def verdict(study: optuna.Study, folder: StudyFolder, plan: Plan) -> list[str]:
         return [f"The best is {name}: {reached}; the config as it is has not come to its end."]
     if best.number == shipped.number:
         others = len(complete) - 1
+        if not others:
+            return [f"Only the config as it is ({name}) has come to its end: {reached}."]
         return [
             f"No trial beats the config as it is ({name}): {reached}.",
             f"{counted(others, 'other trial')} came to the end.",

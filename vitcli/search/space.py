@@ -13,7 +13,7 @@ from typing import Any, final
 import yaml
 
 from vitcli.errors import ConfigError
-from vitcli.machine.bounded_yaml import read_yaml
+from vitcli.machine.bounded_yaml import AmbiguousError, UnboundedError, read_yaml
 
 WORDS = ("low", "high", "log", "step")
 # what the search itself says to each of its runs, or what would make them no runs of their own
@@ -166,6 +166,8 @@ def read_space(file: Path) -> Space:
         raise ConfigError(f"--space {file}: no such file; name a YAML file, or one of vitcli configs") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--space {file}: cannot be read: {error}; name a YAML file") from error
+    except (AmbiguousError, UnboundedError) as error:
+        raise ConfigError(f"--space {file}: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(
             f"--space {file}: {' '.join(str(error).split())}; give keys with ranges or choices"

@@ -152,6 +152,8 @@ def _check_same(folder: StudyFolder, plan: Plan) -> None:
         if is_run or folder.journal.exists() or any(folder.path.glob("*/checkpoints")):
             held = "is a run" if is_run else "holds other runs"
             raise ConfigError(f"--study {folder.path}: is no study, but {held}; name another folder") from None
+        if other := next((entry.name for entry in sorted(folder.path.iterdir()) if not entry.name.startswith(".")), ""):
+            raise ConfigError(f"--study {folder.path}: holds {other}, and no study; name another folder") from None
         write_json(folder.about, said)
         return
     except (OSError, ValueError) as error:

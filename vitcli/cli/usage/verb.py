@@ -48,12 +48,6 @@ class Verb:
         Args:
             words: The words after the verb.
         """
-        model, before = words[0] if words else "", ""
-        for word in words:
-            option, equals, value = word.partition("=")
-            if option == "--model" and equals:
-                model = value
-            elif before == "--model":
-                model = word
-            before = word
-        return self.light if self.light and model.lower().endswith(".onnx") else self.module
+        names_net = any(word.partition("=")[0] == "--model" for word in words)
+        is_exported = names_net or (words[0] if words else "").lower().endswith(".onnx")
+        return self.light if self.light and is_exported else self.module

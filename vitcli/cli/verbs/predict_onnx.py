@@ -52,7 +52,7 @@ def _predict(words: Sequence[str]) -> int:
     _refuse(words)
     told = _parser().parse_args(_with_model(words))
     if told.model is None or extension(told.model) != ONNX:
-        raise ConfigError(f"--model {told.model}: is no .onnx; name a file that vitcli export has written")
+        raise ConfigError(f"--model {told.model}: is no .onnx; name one that vitcli export has written")
     if told.run_name is not None:
         check_name(told.run_name)
     for name, value in (("sort_by", told.sort_by), ("unsure_below", told.unsure_below)):
