@@ -39,6 +39,21 @@ def test_what_is_called_wrong_mostly_is():
     assert len(called & faults) >= 0.6 * len(faults)
 
 
+def test_a_net_that_is_mostly_wrong_accuses_no_label_of_which_it_is_not_sure():
+    one, _ = planted(classes=100, skill=0.1)
+    listed, wrong = doubtful(one)
+    assert (one.predicted == one.labels).mean() < 0.1
+    assert listed
+    assert wrong == 0
+    # of what it is sure, it may speak
+    row = int(np.flatnonzero(one.predicted != one.labels)[0])
+    assert one.probabilities is not None
+    sure = one.probabilities.copy()
+    sure[row] = 0.001
+    sure[row, one.predicted[row]] = 0.901
+    assert doubtful(table(one.labels, sure))[1] == 1
+
+
 def test_the_likelier_class_is_the_one_the_net_says():
     one, faults = planted()
     first = doubtful(one)[0][0]

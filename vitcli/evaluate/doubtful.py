@@ -23,6 +23,8 @@ MOST = 1000
 # photos, this finds 99 % and nothing else (a net right in 99 %), or 87 % and twice as much else (right in 75 %).
 # Confident learning's own rule, that the class has to reach its standard, finds 82 % and 76 %.
 SURE = 0.5
+# share of images that a net has to have right for these standards; else the other class has to be so likely
+MOSTLY = 0.5
 
 
 def doubtful(scored: Scored, seen: Collection[str] = (), most: int = MOST) -> tuple[tuple[Doubtful, ...], int]:
@@ -48,6 +50,9 @@ def doubtful(scored: Scored, seen: Collection[str] = (), most: int = MOST) -> tu
     likelier, probability = _likeliest_other(scored, chosen)
     doubt = (probability - standard[likelier]) - (own - standard[labels])
     is_wrong = (likelier != labels) & (probability > own) & (probability - own >= SURE * standard[likelier])
+    # standards of a net that is mostly wrong are next to nothing, and anything leads by half of that
+    if (scored.predicted[chosen] == labels).mean() < MOSTLY:
+        is_wrong &= probability >= MOSTLY
     return _listed(scored, chosen, likelier, probability, doubt, is_wrong, most)
 
 
