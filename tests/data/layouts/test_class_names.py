@@ -81,6 +81,13 @@ def test_a_name_that_cannot_be_shown_is_one_line(name: str, message: str, tmp_pa
                 ask()
 
 
+def test_all_names_that_cannot_be_used_are_told_at_once(tmp_path: Path, write_images: Write) -> None:
+    write_images("p/ /0.png", "p/a\nb/1.png", "p/c\td/2.png", "p/dog/3.png")
+    told = r": the name of a class is empty but for spaces; rename it \(and 'a\\nb', 'c\\td'\)$"
+    with pytest.raises(DataError, match=told):
+        FolderData(str(tmp_path / "p")).find_classes()
+
+
 def test_a_label_of_spaces_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"row 2: no 'label' \(columns: path, label\); fill it in"):
         table(tmp_path, "cat", "  ").find_classes()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import final
 
 from vitcli.errors import DataError
-from vitcli.names import printable
+from vitcli.names import first_of, printable
 
 
 @final
@@ -65,9 +65,16 @@ def check_class_names(names: Iterable[str], key: str) -> None:
     Raises:
         UnusableNameError: One is empty, not valid UTF-8, or holds control characters.
     """
-    for name in names:
-        kinds = {unicodedata.category(letter) for letter in name}
-        why = "is not valid UTF-8" if "Cs" in kinds else "holds control characters" if "Cc" in kinds else ""
-        why = why or ("" if name.strip("/") else "is empty but for spaces")
-        if why:
-            raise UnusableNameError(f"{key}: the name of the class '{printable(name)}' {why}; rename it")
+    wrong = {name: why for name in names if (why := _why_unusable(name))}
+    if wrong:
+        name, why = next(iter(wrong.items()))
+        which = f"the name of the class '{printable(name)}'" if name.strip("/") else "the name of a class"
+        others = [f"'{printable(other)}'" for other in wrong if other != name]
+        also = f" (and {first_of(others)})" if others else ""
+        raise UnusableNameError(f"{key}: {which} {why}; rename it{also}")
+
+
+def _why_unusable(name: str) -> str:
+    kinds = {unicodedata.category(letter) for letter in name}
+    why = "is not valid UTF-8" if "Cs" in kinds else "holds control characters" if "Cc" in kinds else ""
+    return why or ("" if name.strip("/") else "is empty but for spaces")
