@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vitcli.images.check.class_spellings import spelled_alike
 from vitcli.images.check.health import Finding, Health, Image
 from vitcli.images.check.near_duplicates import alike_pairs, joined
 from vitcli.images.check.torn_groups import torn_groups
@@ -59,6 +60,7 @@ def examine(
     health.findings += torn_groups(images, groups)
     _blank(health, images)
     _classes(health)
+    _spellings(health)
     _extremes(health, images)
     _endings(health, images)
     _missed(health, parts, passed_over)
@@ -199,6 +201,12 @@ def _classes(health: Health) -> None:
             health.findings.append(Finding("imbalance", words, [held]))
         elif ratio >= 3:
             health.notes.append(Finding("imbalance", words, [held]))
+
+
+def _spellings(health: Health) -> None:
+    for group in spelled_alike({name for split in health.counts.values() for name in split}):
+        shown = " and ".join(f"'{printable(name)}'" for name in group)
+        health.notes.append(Finding("spelling", f"{shown} may be one class; rename what is misspelt", [list(group)]))
 
 
 def _extremes(health: Health, images: list[Image]) -> None:
