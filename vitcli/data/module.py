@@ -175,7 +175,7 @@ class ImageData(Batches, ABC):
         for split in SPLITS_OF_STAGE[stage]:
             if stage == "fit":
                 self._store(split)
-            elif stage != "predict":
+            if stage != "predict" and split != "train":
                 self.look_for_trained(split)
         self._ready.add(stage)
 

@@ -119,3 +119,26 @@ def test_images_that_are_divided_by_folders_are_known_by_name_or_content(
     capsys.readouterr()
     assert main(["validate", "--ckpt_path", "runs/run", *CPU]) == 2
     assert "data.root photos: holds none of the images of runs/run" in capsys.readouterr().err
+
+
+def test_what_a_run_was_trained_on_stays_known_whatever_its_table_says_later(
+    here: Path, write_photos: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    for first, name in enumerate(("cat", "dog")):
+        write_photos(*(f"{name}/{number}.png" for number in range(9)), first=100 * first, size=(20, 20))
+
+    def write(*splits: str) -> None:
+        rows = [f"{name}/{n}.png,{name},{splits[n // 3]}" for name in ("cat", "dog") for n in range(9)]
+        Path("table.csv").write_text("\n".join(["path,label,split", *rows]))
+
+    write("train", "val", "test")
+    assert main(["fit", "table.csv", "--run.name=run", *WORDS]) == 0
+    write("val", "train", "test")
+    told = "the run was trained on 6 val images, such as cat/0.png; scores will be too good"
+    capsys.readouterr()
+    assert main(["fit", "--ckpt_path=runs/run", "--trainer.max_epochs=2"]) == 0
+    assert told in capsys.readouterr().out
+    # and now on all of them
+    write("test", "test", "val")
+    assert main(["test", "runs/run"]) == 0
+    assert "the run was trained on 12 test images" in capsys.readouterr().out

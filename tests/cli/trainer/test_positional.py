@@ -107,3 +107,28 @@ def test_the_folder_of_all_runs_is_told_in_the_place_of_one(verb: str, here: Pat
     (here / "runs" / "cats" / "checkpoints" / "best.ckpt").touch()
     with pytest.raises(ConfigError, match=r"^runs: holds runs, and is none; name one, such as runs/cats$"):
         with_options(verb, ["runs", "photos"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("test runs/gone", "runs/gone: no such run or checkpoint; check the path (now in "),
+        ("predict nothing.jpg", "nothing.jpg: no such run or checkpoint"),
+        ("test --trainer.accelerator cpu runs/photos", "runs/photos: stands behind options; put it first, as in"),
+        ("predict --run.name=a runs/photos photos", "runs/photos: stands behind options; put it first"),
+        ("predict net.safetensors photos", "net.safetensors: is no checkpoint of a run; other weights are named"),
+        ("predict net.pt2 photos", "net.pt2: is for torch.export.load; name the run"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_place_of_a_run_is_named(copied: Path, words: str, told: str):
+    for name in ("net.safetensors", "net.pt2"):
+        Path(name).touch()
+    verb, *rest = words.split()
+    with pytest.raises(ConfigError) as raised:
+        with_options(verb, rest)
+    assert str(raised.value).startswith(told)
+
+
+def test_values_of_options_are_no_runs_behind_them(copied: Path):
+    words = ["--run.dir", "runs/photos", "--data.root", "photos"]
+    assert with_options("test", words) == words

@@ -251,3 +251,20 @@ def test_an_image_by_its_whole_path_is_the_one_by_its_path_in_the_folder(folder:
     (tmp_path / "t.csv").write_text(f"path,label\na.png,a\n{tmp_path / 'a.png'},b\n")
     with pytest.raises(DataError, match=r"a.png is listed 2 times \(also as /"):
         ManifestData(str(tmp_path / "t.csv")).find_classes()
+
+
+def test_a_table_none_of_whose_images_is_there_says_where_paths_count_from(tmp_path: Path) -> None:
+    rows = [{"path": f"gone/{number}.png", "label": "ab"[number % 2]} for number in range(4)]
+    told = rf"none of its 4 images is there, such as {tmp_path}/gone/0.png; paths count from the table's own folder"
+    with pytest.raises(DataError, match=told):
+        ManifestData(write(tmp_path, "csv", rows)).listing("train")
+
+
+def test_a_label_that_the_model_does_not_know_is_a_matter_of_rows(
+    tmp_path: Path, write_images: Callable[..., None]
+) -> None:
+    write_images("0.png", "1.png")
+    rows = [{"path": f"{number}.png", "label": "ab"[number], "split": "test"} for number in range(2)]
+    data = ManifestData(write(tmp_path, "csv", rows), classes=("a", "c"))
+    with pytest.raises(DataError, match=r"class 'b' is none of the model's 2 classes, .*; correct or remove its rows$"):
+        data.listing("test")

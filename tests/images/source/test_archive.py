@@ -153,6 +153,21 @@ def test_an_archive_is_trained_on_like_a_folder(tmp_path: Path) -> None:
     assert isinstance(loose.source, Folder)
 
 
+def test_names_of_a_zip_are_utf_8_also_where_it_does_not_say_so(tmp_path: Path) -> None:
+    file = tmp_path / "a.zip"
+    with zipfile.ZipFile(file, "w") as opened:
+        for name in ("h__nd/1.png", "____/2.png", "caf_/3.png"):
+            opened.writestr(name, b"")
+    content = file.read_bytes()
+    # as Info-ZIP's zip writes them; the last one is in code page 437
+    for name, said in ((b"h__nd", "hünd".encode()), (b"____", "🐱".encode()), (b"caf_", "café".encode("cp437"))):
+        content = content.replace(name, said)
+    file.write_bytes(content)
+    zipped = open_source(str(file))
+    assert zipped.folders() == ["café", "hünd", "🐱"]
+    assert zipped.read("🐱/2.png") == b""
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_whose_bytes_are_wrong_is_an_unreadable_image(tmp_path: Path, method: int) -> None:
     rng = random.Random(0)

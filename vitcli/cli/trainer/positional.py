@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,15 @@ from vitcli.cli.words import about_folders, in_front, split_off, values
 from vitcli.data import FolderData, UnlabelledData
 from vitcli.data.layouts.guess import guess
 from vitcli.errors import ConfigError
+from vitcli.images.source.pattern import is_pattern
 from vitcli.images.source.roots import as_one
-from vitcli.names import at_home, first_of
+from vitcli.names import at_home, first_of, is_url
 
 ROOT = "--data.root"
+# options that name what is scored or predicted with
+NETS = ("--ckpt_path", "--weights")
+# files of weights by their endings
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 
 
 def with_options(verb: str, words: Sequence[str]) -> list[str]:
@@ -29,7 +35,7 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         words: The words after the verb.
 
     Raises:
-        ConfigError: More paths than the verb takes, or the folder of all runs in the place of one.
+        ConfigError: More paths than the verb takes, or something else in the place of a run.
         DataError: fit is given no folder, archive or table.
     """
     paths = in_front(words)
@@ -40,6 +46,8 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
         options += ["--ckpt_path", left.pop(0)]
     elif verb != "fit" and left and (held := sorted(Path(at_home(left[0])).glob("*/checkpoints/*.ckpt"))):
         raise ConfigError(f"{left[0]}: holds runs, and is none; name one, such as {held[0].parent.parent}")
+    elif verb != "fit" and not any(values(rest, option) for option in (*NETS, *OPTIONS)):
+        _check_net(verb, left, rest)
     if verb == "predict":
         return [*options, *_with_images(left, rest)]
     if len(left) > 1:
@@ -57,6 +65,29 @@ def with_options(verb: str, words: Sequence[str]) -> list[str]:
             options += ["--data", layout]
         options += [ROOT, root]
     return [*options, *rest]
+
+
+def _check_net(verb: str, front: Sequence[str], rest: Sequence[str]) -> None:
+    """Check the words where no run, checkpoint or weights are named in any other way.
+
+    Raises:
+        ConfigError: The first path is not there or a file of weights, or a run stands behind options.
+    """
+    behind = (
+        word
+        for before, word in itertools.pairwise(rest)
+        if not word.startswith("-") and (not before.startswith("-") or "=" in before) and _is_checkpoint(word)
+    )
+    if not front and (run := next(behind, None)) is not None:
+        raise ConfigError(f"{run}: stands behind options; put it first, as in vitcli {verb} {run}")
+    if not front or is_url(front[0]) or is_pattern(front[0]):
+        return
+    if not os.path.lexists(at_home(front[0])):
+        raise ConfigError(f"{front[0]}: no such run or checkpoint; check the path (now in {Path.cwd()})")
+    if (ending := Path(front[0]).suffix.lower()) == ".pt2":
+        raise ConfigError(f"{front[0]}: is for torch.export.load; name the run that it was exported from, or an .onnx")
+    if ending in WEIGHTS:
+        raise ConfigError(f"{front[0]}: is no checkpoint of a run; other weights are named by --weights {front[0]}")
 
 
 def begins_with(verb: str, words: Sequence[str]) -> Path | None:

@@ -20,7 +20,7 @@ from vitcli.images.index.listing import Listing
 from vitcli.images.source.entries import Entries, Entry
 from vitcli.images.source.open import open_source
 from vitcli.images.source.source import Folder, Source
-from vitcli.names import absolute, at_home, extension, is_url, natural_order, printable
+from vitcli.names import absolute, at_home, counted, extension, is_url, natural_order, printable
 from vitcli.table.read import Record, read_table
 
 SPLIT = "split"
@@ -222,6 +222,12 @@ class ManifestData(LabelledFiles):
             except OSError:
                 continue
             found[path] = Entry(path, status.st_size, status.st_mtime_ns)
+        if not found and (rows := self.rows()):
+            first = printable(os.path.join(self.source.root, rows[0][0]))
+            raise DataError(
+                f"data.root {self.root}: none of its {counted(len(rows), 'image')} is there, such as {first}; paths "
+                "count from the table's own folder, or from data.folder"
+            )
         return found
 
     def read_pools(self) -> dict[str, Pool]:
@@ -267,7 +273,7 @@ class ManifestData(LabelledFiles):
         parts, part = self.parts(split), split
         if part not in parts or (part == "test" and not len(parts[part])):
             raise DataError(f"data.root {self.root}: no rows for {part}; add some, or raise data.{part}_fraction")
-        check_known(parts[part], self.classes, f"data.root {self.root}, {part}")
+        check_known(parts[part], self.classes, f"data.root {self.root}, {part}", "correct or remove its rows")
         empty = [name for name in self.classes if not parts[part].count(name)]
         if part == "train" and empty:
             raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r}; add some")

@@ -211,7 +211,7 @@ class ParquetData(LabelledFiles):
             raise DataError(
                 f"data.root {self.root}: no rows for {part}; add a table named by it, or raise data.{part}_fraction"
             )
-        check_known(parts[part], self.classes, f"data.root {self.root}, {part}")
+        check_known(parts[part], self.classes, f"data.root {self.root}, {part}", "correct or remove its rows")
         empty = [name for name in self.classes if not parts[part].count(name)]
         if part == "train" and empty:
             raise DataError(f"data.root {self.root}: no rows for train with the label {empty[0]!r}; add some")

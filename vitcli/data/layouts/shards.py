@@ -177,7 +177,7 @@ class ShardsData(LabelledFiles):
                 f"data.root {self.root}: no pictures for {split}; add a tar such as {split}-000000.tar"
                 + ("" if split == "train" else f", or raise data.{split}_fraction")
             )
-        check_known(parts[split], self.classes, f"data.root {self.root}, {split}")
+        check_known(parts[split], self.classes, f"data.root {self.root}, {split}", "pack them with other labels")
         empty = [name for name in self.classes if not parts[split].count(name)]
         if split == "train" and empty:
             raise DataError(f"data.root {self.root}: no pictures for train of {first_of(empty)}; add some")

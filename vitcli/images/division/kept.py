@@ -86,7 +86,7 @@ class Division:
             out.writerows((path, *place)[:columns] for path, place in self.places.items())
 
     def joined(self, parts: Mapping[str, Pool], groups: Groups | None = None) -> Division:
-        """The same with images that came to it since; those that are gone stay known.
+        """The same with images that came to it since; those that are gone stay known, and so does what was trained on.
 
         Args:
             parts: Images of train, val and test.
@@ -97,7 +97,9 @@ class Division:
             for path, digest in _members(pool):
                 before = places.get(path, UNKNOWN_PLACE)
                 content = digest.hex() if digest != NOTHING else before[1]
-                places[path] = (split, content, groups.of(path) if groups else before[2])
+                # a table may say another split now, which makes no image one that the run has not seen
+                is_trained = before[0] == "train" and before[1] in ("", content)
+                places[path] = ("train" if is_trained else split, content, groups.of(path) if groups else before[2])
         return Division((path, *place) for path, place in places.items())
 
     @property

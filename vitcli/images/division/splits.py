@@ -121,13 +121,14 @@ def _divided(pool: Pool, shares: Shares, seed: int) -> list[Pool]:
     return [Pool(pool.index, part) for part in parts]
 
 
-def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
+def check_known(pool: Pool, classes: Sequence[str], where: str, remedy: str = "rename or remove the folder") -> None:
     """Check that every class on disk is one of the model's.
 
     Args:
         pool: What lies on disk.
         classes: The model's classes.
         where: Key and value of the folder as typed, with the split.
+        remedy: What to do about such a class.
 
     Raises:
         DataError: A class on disk is none of the model's; the nearest one is named.
@@ -137,5 +138,5 @@ def check_known(pool: Pool, classes: Sequence[str], where: str) -> None:
             near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
             raise DataError(
                 f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r}; "
-                "rename or remove the folder"
+                f"{remedy}"
             )

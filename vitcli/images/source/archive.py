@@ -33,6 +33,8 @@ ARCHIVES = (".zip", ".tar")
 # photos hardly shrink in a zip
 MOST_GROWTH = 100
 GROWTH_FROM_BYTES = 2**20
+# flag of a zip's member whose name is in UTF-8
+UTF_8 = 0x800
 # what zipfile and tarfile raise on a member that is damaged, encrypted, or compressed in an unknown way
 DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
@@ -145,7 +147,7 @@ class Zip(Archive):
                     elif member.file_size > max(GROWTH_FROM_BYTES, MOST_GROWTH * member.compress_size):
                         self.left_out[f"expands more than {MOST_GROWTH} times"] += 1
                     else:
-                        self.add(member.filename, member.file_size, member.CRC, member.filename)
+                        self.add(_name(member), member.file_size, member.CRC, member.filename)
                         starts[member.filename] = member.header_offset
                 ends = sorted({member.header_offset for member in opened.infolist()} | {opened.start_dir})
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
@@ -238,6 +240,19 @@ class Tar(Archive):
         if len(content) < entry.size:
             raise EOFError("the archive ends before the file does")
         return content
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """A member's name: in UTF-8 also where its flag for that is missing, as of Info-ZIP's zip on Linux.
+
+    zipfile takes such names for code page 437, which is what the format says; text in it is hardly ever valid UTF-8.
+    """
+    if member.flag_bits & UTF_8 or member.filename.isascii():
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def _damaged(root: str, error: BaseException, more: str = "") -> DataError:
