@@ -350,3 +350,14 @@ def test_a_class_whose_name_cannot_be_used_is_named_and_not_left_out(
     (clean.parent / "flat" / "cat").rename(clean.parent / "flat" / "a\nb")
     assert main(["check", "flat"]) == 2
     assert r"the name of the class 'a\nb' holds control characters; rename it" in capsys.readouterr().err
+
+
+def test_a_folder_without_class_folders_is_told_what_fit_would_say_of_it(here: Path, write_photos) -> None:
+    write_photos("photos/all/cat/1.png", "photos/all/cat/2.png", "photos/all/dog/3.png", size=(40, 40))
+    found = kinds(checked("photos", code=0), "notes")["no classes"]["what"]
+    assert (
+        found == "of no use to fit: data.root photos: only one class folder, all/; did you mean --data.root photos/all?"
+    )
+    # asked for, they are what is wanted
+    assert "no classes" not in kinds(checked("photos", "--data", "UnlabelledData", code=0), "notes")
+    assert "no classes" not in kinds(checked("photos/all", "--out", "runs/check-photos", code=3), "notes")

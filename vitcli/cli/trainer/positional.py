@@ -80,7 +80,9 @@ def _check_net(verb: str, front: Sequence[str], rest: Sequence[str]) -> None:
     )
     if not front and (run := next(behind, None)) is not None:
         raise ConfigError(f"{run}: stands behind options; put it first, as in vitcli {verb} {run}")
-    if not front or is_url(front[0]) or is_pattern(front[0]):
+    # of more paths than a verb takes, it is said how many it takes
+    is_too_many = verb != "predict" and len(front) > 2
+    if not front or is_too_many or is_url(front[0]) or is_pattern(front[0]):
         return
     if not os.path.lexists(at_home(front[0])):
         raise ConfigError(f"{front[0]}: no such run or checkpoint; check the path (now in {Path.cwd()})")

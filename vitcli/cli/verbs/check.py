@@ -15,16 +15,18 @@ from vitcli.cli.idle import refuse_unused
 from vitcli.cli.parser_errors import known
 from vitcli.cli.place import place_of_quarantine
 from vitcli.cli.verbs.layout import parsed
-from vitcli.data import ImageData, UnlabelledData
+from vitcli.cli.words import about_folders, values
+from vitcli.data import FolderData, ImageData, UnlabelledData
 from vitcli.data.layouts.labelled import LabelledFiles
 from vitcli.data.sheet import write_sheet
 from vitcli.errors import ConfigError, DataError
 from vitcli.images.check.findings import examine
 from vitcli.images.check.health import Finding, Health
 from vitcli.images.index.quarantine import write_quarantine
+from vitcli.images.source.archive import ARCHIVES
 from vitcli.images.source.shards.shards import Shards
 from vitcli.machine.atomic import write_json
-from vitcli.names import at_home, counted, is_url, printable
+from vitcli.names import at_home, counted, extension, is_url, printable
 from vitcli.run import RunOptions
 
 # of a table on screen, and of a class in a summary, in characters
@@ -66,6 +68,8 @@ def _check(words: Sequence[str]) -> int:
         passed_over = sum(data.passed_over.values(), Counter()) if data.passed_over else None
     health = examine(parts, data.source, data.max_pixels, data.preprocess.white, groups, passed_over)
     health.notes += [Finding("data", text) for text in notices]
+    if isinstance(data, UnlabelledData) and (why := _why_no_classes(words, data.roots)):
+        health.notes.append(Finding("no classes", f"of no use to fit: {why}"))
     if isinstance(data.source, Shards) and (found := data.source.changed()):
         what = f"{counted(len(found), 'shard')}, such as {found[0][0]}: {found[0][1]}"
         health.findings.insert(0, Finding("changed since packing", what, found))
@@ -81,6 +85,18 @@ def _check(words: Sequence[str]) -> int:
     # names of files may hold anything
     print("\n".join(map(printable, lines)))
     return FINDINGS if health.findings else DONE
+
+
+def _why_no_classes(words: Sequence[str], roots: Sequence[str]) -> str:
+    """Why a folder or archive was not taken for one of classes, as fit would say; empty where others were asked for."""
+    (root, *others) = roots
+    if others or values(words, "--data") or not (Path(root).is_dir() or extension(root) in ARCHIVES):
+        return ""
+    try:
+        FolderData(root, **about_folders(words)).find_classes()
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _parser() -> ArgumentParser:
