@@ -135,7 +135,9 @@ def test_labels_that_change_count_and_nan_is_no_agreement() -> None:
     theirs = np.array([[0.6, 0.4], [0.505, 0.495]], dtype=np.float32)
     found = check.agreement(ours, theirs, None)
     assert (found.changed, round(found.difference, 6), round(found.mean, 6)) == (1, 0.015, 0.0075)
-    with pytest.raises(check.ExportError, match=r"1 label changed on 2 pictures, more than a share of 0\.02"):
+    with pytest.raises(
+        check.ExportError, match=r"1 label changed on 2 pictures, more than a share of 0\.02 \(--max_changed\);"
+    ):
         found.expect(check.LIMITS["int8"])
     assert check.agreement(ours, theirs, 0.4).changed == 0
     with pytest.raises(check.ExportError, match="difference nan"):

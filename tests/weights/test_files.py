@@ -134,3 +134,9 @@ def test_a_file_without_a_state_dict_is_named(tmp_path, held, told):
     torch.save(held, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=rf"^weights \S+w\.pth: hold no tensors{told}; a state dict is needed$"):
         read_tensors(tmp_path / "w.pth")
+
+
+def test_an_exported_program_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").write_bytes(b"PK")
+    with pytest.raises(WeightsError, match=r"net.pt2: an exported program, for torch.export.load; name the run that"):
+        read_tensors(tmp_path / "net.pt2")

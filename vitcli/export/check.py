@@ -85,7 +85,7 @@ class Agreement:
         if self.changed > limits.changed * self.pictures:
             raise ExportError(
                 f"the exported file disagrees with the net: {counted(self.changed, 'label')} changed {on}, more than a "
-                f"share of {limits.changed:g}; nothing was written"
+                f"share of {limits.changed:g} (--max_changed); nothing was written"
             )
 
     def __str__(self) -> str:

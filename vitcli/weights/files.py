@@ -37,6 +37,10 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         WeightsError: No such file, a broken one, one with code in it, or one without tensors.
     """
     path = Path(path)
+    if path.suffix.lower() == ".pt2" and path.is_file():
+        raise WeightsError(
+            f"weights {path}: an exported program, for torch.export.load; name the run that it was exported from"
+        )
     if _is_safetensors(path):
         try:
             return unwrap(load_file(path), f"weights {path}")
