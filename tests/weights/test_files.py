@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import warnings
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
