@@ -62,12 +62,11 @@ def resampled(confusion: Integers, resamples: int, seed: int, copies: int = 1) -
     predicted = np.zeros_like(hits)
     support = -(-confusion.sum(axis=1) // copies)
     alone = np.flatnonzero(support == 1)
-    alone = alone if len(alone) > 1 else alone[:0]
-    _draw_alone(confusion, alone, rng, hits, predicted)
-    done = set(alone.tolist())
-    for label, row in enumerate(confusion):
-        if not support[label] or label in done:
-            continue
+    together = len(alone) > 1
+    if together:
+        _draw_alone(confusion, alone, rng, hits, predicted)
+    for label in np.flatnonzero(support > int(together)):
+        row = confusion[label]
         columns = np.flatnonzero(row)
         draws = rng.multinomial(support[label], row[columns] / row.sum(), size=resamples)
         predicted[:, columns] += draws
@@ -81,8 +80,8 @@ def _draw_alone(
 ) -> None:
     """Count what each class of one image gets from a draw among all of them."""
     table = confusion[alone]
-    of, seen = (np.repeat(part, table[table > 0]) for part in np.nonzero(table))
-    of = alone[of]
+    rows, seen = (np.repeat(part, table[table > 0]) for part in np.nonzero(table))
+    of = alone[rows]
     for label in alone:
         drawn = rng.integers(0, len(of), len(hits))
         right = of[drawn] == seen[drawn]

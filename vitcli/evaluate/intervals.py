@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitcli.evaluate.evaluation import Estimate
-from vitcli.evaluate.resample import joined
+from vitcli.evaluate.resample import collapsed
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -86,7 +86,7 @@ def from_influences(value: float, influences: Floats, strata: Integers, copies: 
         strata: Of each image, from 0 on, (images,).
         copies: How often each image stands there; the interval is that of one of them.
     """
-    strata = joined(strata, copies)
+    strata = collapsed(strata, copies)
     counts = np.bincount(strata).astype(np.float64)
     sums, squares = np.bincount(strata, influences), np.bincount(strata, influences**2)
     with np.errstate(invalid="ignore", divide="ignore"):

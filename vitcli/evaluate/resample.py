@@ -19,7 +19,7 @@ CHUNK = 1 << 22
 BELOW = 3.0
 
 
-def joined(strata: Integers, copies: int = 1) -> Integers:
+def collapsed(strata: Integers, copies: int = 1) -> Integers:
     """Strata of which those that hold one image alone are one, if there are several: (images,).
 
     Inside a stratum of one image nothing varies, so that a table with one image a class would seem certain. Collapsed
@@ -45,7 +45,7 @@ def resampled_means(values: Floats, strata: Integers, resamples: int, seed: int,
         copies: How often each image stands there; a resample is of as many images as there are without copies.
     """
     resamples = min(resamples, max(FEWEST, DRAWN // len(values)))
-    strata = joined(strata, copies)
+    strata = collapsed(strata, copies)
     order = np.argsort(strata, kind="stable")
     sizes = np.bincount(strata)
     sizes = sizes[sizes > 0]

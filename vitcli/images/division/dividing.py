@@ -119,12 +119,12 @@ class Dividing:
 
     def _knows_none(self, division: Division, pools: Collection[Pool]) -> bool:
         """Whether none of the run's images is there, under its name or, where all are named otherwise, another."""
-        indices, count = [pool.index for pool in pools], len(division.places)
-        if division.gone(indices) < count:
+        indices = [pool.index for pool in pools]
+        if not division.places or division.has_name(indices):
             return False
         for pool in pools:
             self._look(pool.index, pool.all_rows)
-        return division.gone(indices) == count > 0
+        return division.gone(indices) == len(division.places)
 
     def _whole(self, pool: Pool, shares: Shares, seed: int) -> list[Pool]:
         """A pool in whole groups; without groups, equal files are found and kept together."""

@@ -182,6 +182,15 @@ class Division:
             said.append(f"{counted(gone, 'image')} gone")
         return ", ".join(said), bool(new)
 
+    def has_name(self, indices: Iterable[Index]) -> bool:
+        """Whether any known image lies there under its name; the first one that does ends the search.
+
+        Args:
+            indices: All that lies there.
+        """
+        paths = (path for index in indices for path in index.paths.take(np.arange(len(index))))
+        return any(unicodedata.normalize("NFC", path) in self._composed for path in paths)
+
     def gone(self, indices: Collection[Index]) -> int:
         """How many known images are no longer there, under their name or, as far as was looked, under another.
 

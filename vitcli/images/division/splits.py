@@ -137,6 +137,6 @@ def check_known(pool: Pool, classes: Sequence[str], where: str, remedy: str = "r
         if name not in classes:
             near = difflib.get_close_matches(name, classes, n=1, cutoff=0)
             raise DataError(
-                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is {near[0]!r}; "
-                f"{remedy}"
+                f"{where}: class {name!r} is none of the model's {len(classes)} classes, the nearest is "
+                f"{near[0]!r}; {remedy}"
             )

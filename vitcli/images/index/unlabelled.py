@@ -132,7 +132,7 @@ class Unlabelled:
             if not isinstance(path, str) or not path.strip() or "\0" in path:
                 raise DataError(
                     f"data.root {self.root}, row {number}: no {PATH!r} (columns: {', '.join(map(str, row))}); a table "
-                    f"lists images in a column of that name, a text file one a line"
+                    "lists images in a column of that name, a text file one a line"
                 )
             paths.append(path)
         return paths
